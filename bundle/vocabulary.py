@@ -1,0 +1,61 @@
+"""The closed sets of the domain: view positions, lateralities, splits, directions, scales of the radiomic features."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class ViewPosition(str, Enum):
+    """The two standard mammographic views, with their DICOM defined terms for View Position (0018,5101)."""
+
+    CC = "CC"
+    MLO = "MLO"
+
+    @property
+    def index(self) -> int:
+        """Class index that the networks use: 0 = CC, 1 = MLO."""
+        return 0 if self is ViewPosition.CC else 1
+
+    @property
+    def complement(self) -> ViewPosition:
+        """The other view of the same breast."""
+        return ViewPosition.MLO if self is ViewPosition.CC else ViewPosition.CC
+
+
+class Laterality(str, Enum):
+    """Side of the body, with the DICOM defined terms for Image Laterality (0020,0062)."""
+
+    LEFT = "L"
+    RIGHT = "R"
+
+
+class Split(str, Enum):
+    """Part of the collection; a patient belongs to exactly one."""
+
+    TRAINING = "training"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+class Direction(str, Enum):
+    """Which view is given and which one is synthesized."""
+
+    CC_TO_MLO = "cc_to_mlo"
+    MLO_TO_CC = "mlo_to_cc"
+
+    @property
+    def source(self) -> ViewPosition:
+        """The view that is given."""
+        return ViewPosition.CC if self is Direction.CC_TO_MLO else ViewPosition.MLO
+
+    @property
+    def target(self) -> ViewPosition:
+        """The view that is synthesized."""
+        return self.source.complement
+
+
+class RadiomicsScale(str, Enum):
+    """Where a radiomic vector was extracted: on the full-resolution view, or on what a synthetic view can show."""
+
+    FINE = "fine"
+    CANVAS = "canvas"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
-class ViewPosition(str, Enum):
+class ViewPosition(StrEnum):
     """The two standard mammographic views, with their DICOM defined terms for View Position (0018,5101)."""
 
     CC = "CC"
     MLO = "MLO"
 
     @property
-    def index(self) -> int:
+    def class_index(self) -> int:
         """Class index that the networks use: 0 = CC, 1 = MLO."""
         return 0 if self is ViewPosition.CC else 1
 
@@ -22,14 +22,14 @@ class ViewPosition(str, Enum):
         return ViewPosition.MLO if self is ViewPosition.CC else ViewPosition.CC
 
 
-class Laterality(str, Enum):
+class Laterality(StrEnum):
     """Side of the body, with the DICOM defined terms for Image Laterality (0020,0062)."""
 
     LEFT = "L"
     RIGHT = "R"
 
 
-class Split(str, Enum):
+class Split(StrEnum):
     """Part of the collection; a patient belongs to exactly one."""
 
     TRAINING = "training"
@@ -37,7 +37,7 @@ class Split(str, Enum):
     TEST = "test"
 
 
-class Direction(str, Enum):
+class Direction(StrEnum):
     """Which view is given and which one is synthesized."""
 
     CC_TO_MLO = "cc_to_mlo"
@@ -54,7 +54,7 @@ class Direction(str, Enum):
         return self.source.complement
 
 
-class RadiomicsScale(str, Enum):
+class RadiomicsScale(StrEnum):
     """Where a radiomic vector was extracted: on the full-resolution view, or on what a synthetic view can show."""
 
     FINE = "fine"

@@ -1,0 +1,73 @@
+"""The discriminator: is this target view real, patch by patch, given the source; and which view is it?"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from bundle.networks.blocks import ConditionEmbedding
+from bundle.networks.standardizer import RadiomicsStandardizer
+
+
+def _stage(in_channels: int, out_channels: int, *, normalize: bool = True) -> nn.Sequential:
+    """Halve the resolution: 4 x 4 convolution, instance norm, leaky ReLU (PatchGAN, arXiv 1611.07004)."""
+    layers: list[nn.Module] = [nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1)]
+    if normalize:
+        layers.append(nn.InstanceNorm2d(out_channels, affine=True))
+    return nn.Sequential(*layers, nn.LeakyReLU(0.2))
+
+
+class Discriminator(nn.Module):
+    """Conditional PatchGAN with a projection of the radiomics and a second head for the view.
+
+    Two encoders, one of the target and one of the source, meet behind two halvings. The view head sits on the
+    target's encoder *alone*: were the source visible to it, the view could be told from the source (it is always the
+    other one), and the head would say nothing about the synthesized image.
+
+    The radiomics enter as a projection (Miyato and Koyama, arXiv 1802.05637): the inner product of their embedding with
+    each patch's features is added to that patch's logit.
+
+    Args:
+        channels: channels of the four stages.
+        radiomics_features: length F of the radiomic vector.
+    """
+
+    def __init__(self, channels: Sequence[int] = (48, 96, 192, 192), radiomics_features: int = 102) -> None:
+        super().__init__()
+        first, second, third, fourth = channels
+        self.standardizer = RadiomicsStandardizer(radiomics_features)
+        self.embedding = ConditionEmbedding(features=radiomics_features, width=fourth)
+        self.target_encoder = nn.Sequential(_stage(1, first, normalize=False), _stage(first, second))
+        self.source_encoder = nn.Sequential(_stage(2, first, normalize=False), _stage(first, second))
+        self.pair_encoder = nn.Sequential(
+            _stage(2 * second, third), nn.Conv2d(third, fourth, 3, padding=1), nn.LeakyReLU(0.2)
+        )
+        self.patch_head = nn.Conv2d(fourth, 1, 1)
+        self.view_head = nn.Sequential(
+            _stage(second, third),
+            _stage(third, fourth),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(fourth, 2),
+        )
+
+    def forward(
+        self, target: Tensor, image: Tensor, radiomics: Tensor, target_view: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Judge target views.
+
+        Args:
+            target: ``[B, 1, H, W]`` real or synthetic target views in [0, 1].
+            image: ``[B, 2, H, W]`` the source view and its lesion mask, as the generator gets it.
+            radiomics: ``[B, F]`` raw features as the generator gets them; a row with NaN is unknown.
+            target_view: int64 ``[B]``, 0 = CC, 1 = MLO.
+
+        Returns:
+            patch logits ``[B, 1, H / 8, W / 8]`` and view logits ``[B, 2]``.
+        """
+        target_features = self.target_encoder(target)
+        view_logits = self.view_head(target_features)
+        features = self.pair_encoder(torch.cat([target_features, self.source_encoder(image)], dim=1))
+        condition = self.embedding(self.standardizer(radiomics), target_view)
+        projection = (features * condition[:, :, None, None]).mean(dim=1, keepdim=True)
+        return self.patch_head(features) + projection, view_logits

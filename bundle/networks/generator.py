@@ -1,0 +1,99 @@
+"""The generator: one view of a breast in, the complementary view out."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from bundle.networks.blocks import ConditionEmbedding, Downsample, ResidualBlock, Upsample, group_norm
+from bundle.networks.standardizer import RadiomicsStandardizer
+from bundle.vocabulary import ViewPosition
+
+
+class Generator(nn.Module):
+    """Residual UNet that is told, at every decoder level, the source lesion's radiomics and the view to make.
+
+    The input is joined by two coordinate channels: the views of a pair are not aligned pixel by pixel, what they share
+    is the distance from the chest wall (the column), and a convolution cannot tell where it is.
+
+    Args:
+        channels: channels per level, finest first; each further level halves the resolution.
+        blocks: residual blocks per level.
+        condition: length of the condition vector.
+        radiomics_features: length F of the radiomic vector.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (32, 64, 96, 128, 192, 224),
+        blocks: int = 1,
+        condition: int = 128,
+        radiomics_features: int = 102,
+    ) -> None:
+        super().__init__()
+        self.default_view = ViewPosition.MLO.class_index
+        self.standardizer = RadiomicsStandardizer(radiomics_features)
+        self.embedding = ConditionEmbedding(features=radiomics_features, width=condition)
+        self.stem = nn.Conv2d(2 + 2, channels[0], 3, padding=1)
+
+        self.encoder = nn.ModuleList()
+        self.downsamples = nn.ModuleList()
+        for width, coarser in zip(channels[:-1], channels[1:], strict=True):
+            level = [ResidualBlock(in_channels=width, out_channels=width) for _ in range(blocks)]
+            self.encoder.append(nn.Sequential(*level))
+            self.downsamples.append(Downsample(in_channels=width, out_channels=coarser))
+
+        deepest = channels[-1]
+        self.bottleneck = nn.ModuleList(
+            ResidualBlock(in_channels=deepest, out_channels=deepest, condition=condition) for _ in range(blocks + 1)
+        )
+
+        self.upsamples = nn.ModuleList()
+        self.decoder = nn.ModuleList()
+        for width, coarser in zip(reversed(channels[:-1]), reversed(channels[1:]), strict=True):
+            self.upsamples.append(Upsample(in_channels=coarser, out_channels=width))
+            level = [ResidualBlock(in_channels=2 * width, out_channels=width, condition=condition)]
+            level += [
+                ResidualBlock(in_channels=width, out_channels=width, condition=condition) for _ in range(blocks - 1)
+            ]
+            self.decoder.append(nn.ModuleList(level))
+
+        self.head = nn.Sequential(group_norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 1, 3, padding=1))
+
+    def forward(self, image: Tensor, radiomics: Tensor | None = None, target_view: Tensor | None = None) -> Tensor:
+        """Synthesize the target view.
+
+        Args:
+            image: ``[B, 2, H, W]``: the source view in [0, 1] and its lesion mask in {0, 1}; H and W are multiples of
+                2 to the number of levels less one.
+            radiomics: ``[B, F]`` raw features of the source lesion at the fine scale; a row with NaN, or None, is
+                unknown.
+            target_view: int64 ``[B]``, 0 = CC, 1 = MLO; None = MLO.
+
+        Returns:
+            ``[B, 1, H, W]`` in [0, 1].
+        """
+        B, _, H, W = image.shape
+        if radiomics is None:
+            radiomics = torch.full((B, self.standardizer.center.shape[0]), float("nan"), device=image.device)
+        if target_view is None:
+            target_view = torch.full((B,), self.default_view, dtype=torch.int64, device=image.device)
+        condition = self.embedding(self.standardizer(radiomics), target_view)
+
+        rows = torch.linspace(-1.0, 1.0, H, device=image.device, dtype=image.dtype)[None, None, :, None]
+        columns = torch.linspace(-1.0, 1.0, W, device=image.device, dtype=image.dtype)[None, None, None, :]
+        coordinates = torch.cat([rows.expand(B, 1, H, W), columns.expand(B, 1, H, W)], dim=1)
+        features = self.stem(torch.cat([image, coordinates], dim=1))
+
+        skips: list[Tensor] = []
+        for level, downsample in zip(self.encoder, self.downsamples):  # noqa: B905 (TorchScript knows no `strict`)
+            features = level(features)
+            skips.append(features)
+            features = downsample(features)
+        for block in self.bottleneck:
+            features = block(features, condition)
+        for upsample, level in zip(self.upsamples, self.decoder):  # noqa: B905
+            features = torch.cat([upsample(features), skips.pop()], dim=1)
+            for block in level:
+                features = block(features, condition)
+        return torch.sigmoid(self.head(features))

@@ -1,0 +1,46 @@
+"""Loss weights that change over the run, as fractions of it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ignite.engine import Events
+from monai.handlers import ParamSchedulerHandler
+
+from bundle.losses.objective import Objective
+
+
+def linear_ramp(*, current_step: int, start: float, end: float, until: float, max_epochs: int) -> float:
+    """Weight in epoch ``current_step`` (counted from 1): ``start`` in the first, ``end`` from fraction ``until`` on."""
+    progress = (current_step - 1) / max(1, max_epochs - 1)
+    return start + (end - start) * min(1.0, progress / until)
+
+
+class LossWeightRamp(ParamSchedulerHandler):
+    """Set one loss weight at each epoch's start.
+
+    Args:
+        objective: whose weight.
+        term: which weight.
+        start: weight in the first epoch.
+        end: weight from fraction ``until`` of the run on.
+        until: fraction of the run in (0, 1].
+        max_epochs: length of the run.
+
+    Raises:
+        ValueError: ``until`` is outside (0, 1], or the term is unknown.
+    """
+
+    def __init__(
+        self, *, objective: Objective, term: str, start: float, end: float, until: float, max_epochs: int
+    ) -> None:
+        if not 0 < until <= 1:
+            raise ValueError(f"The ramp of loss term '{term}' ends at a fraction of the run in (0, 1]; got {until}.")
+        objective.set_weight(term, start)
+        super().__init__(
+            parameter_setter=partial(objective.set_weight, term),
+            value_calculator=linear_ramp,
+            vc_kwargs={"start": start, "end": end, "until": until, "max_epochs": max_epochs},
+            epoch_level=True,
+            event=Events.EPOCH_STARTED,
+        )

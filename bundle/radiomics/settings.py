@@ -1,4 +1,4 @@
-"""The settings of the radiomic features, read from ``configs/radiomics.yaml``, and the hash that travels with features."""
+"""The settings of the radiomic features (``configs/radiomics.yaml``) and the hash that travels with the features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from bundle.radiomics.features import FEATURES_OF_CLASS
 

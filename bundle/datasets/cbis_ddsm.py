@@ -1,0 +1,397 @@
+"""The catalogue of CBIS-DDSM: which films, which lesions, which files (doi 10.7937/K9/TCIA.2016.7O02S9CY).
+
+Two steps. `read_tables` reads the collection's tables alone: one `Abnormality` per lesion and view, and the views that
+only the download tool's ``metadata.csv`` names. `find_views` then finds the files in either layout on disk:
+
+- the tables' own paths, ``<Subject>/<StudyUID>/<SeriesUID>/00000N.dcm``;
+- the download tool's, where ``metadata.csv`` maps each Series UID to a folder (File Location).
+
+The file names inside a series say nothing reliable, so a lesion hands on all files of its mask and crop series, and
+the mask is told from the crop by content (`bundle.dicom.masks`).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from bundle.records import Lesion, Rejection, View
+from bundle.vocabulary import Laterality, ViewPosition
+
+STAGE = "catalogue"
+TABLE_NAMES = tuple(
+    f"{kind}_case_description_{split}_set.csv" for kind in ("mass", "calc") for split in ("train", "test")
+)
+METADATA_NAME = "metadata.csv"
+
+_DENSITY_COLUMNS = ("breast_density", "breast density")
+_TABLE_COLUMNS = (
+    "patient_id",
+    "left or right breast",
+    "image view",
+    "abnormality id",
+    "abnormality type",
+    "pathology",
+    "image file path",
+    "cropped image file path",
+    "ROI mask file path",
+)
+_METADATA_COLUMNS = ("Series UID", "Subject ID", "Series Description", "File Location")
+_FULL_MAMMOGRAM = "full mammogram images"
+_LATERALITIES = {"LEFT": Laterality.LEFT, "RIGHT": Laterality.RIGHT}
+_ABNORMALITIES = {"Mass": "mass", "Calc": "calcification"}
+_LINE_BREAK = re.compile(r"[\r\n]+")
+_PATIENT = re.compile(r"P_\d+")
+_SUBJECT = re.compile(
+    r"(?P<kind>Mass|Calc)-(?:Training|Test)_(?P<patient>P_\d+)_(?P<side>LEFT|RIGHT)_(?P<view>CC|MLO)(?:_(?P<id>\d+))?"
+)
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class ViewKey:
+    """One view of one breast; a patient is the same over all four tables."""
+
+    patient_id: str
+    laterality: Laterality
+    view_position: ViewPosition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abnormality:
+    """One lesion in one view: one row of a table.
+
+    Args:
+        key: the view that it lies in.
+        where: table and line, for messages.
+        lesion_id: type and number, e.g. ``mass_1``; numbers start anew in the mass and the calcification tables.
+        abnormality: ``mass`` or ``calcification``.
+        pathology: ``BENIGN``, ``BENIGN_WITHOUT_CALLBACK`` or ``MALIGNANT``; empty when only the metadata tell.
+        density: the table's BI-RADS density, 0 to 4, as written.
+        image: path of the film in the tables' layout.
+        masks: paths of the ROI mask and of the crop, in the tables' layout.
+    """
+
+    key: ViewKey
+    where: str
+    lesion_id: str
+    abnormality: str
+    pathology: str
+    density: str
+    image: PurePosixPath
+    masks: tuple[PurePosixPath, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """What tables and metadata say, before any file is looked for.
+
+    Args:
+        abnormalities: one per lesion and view.
+        views_without_lesion: films that only the metadata name, with their path in the tables' layout.
+        folders: Series UID -> folder relative to the source, from the metadata; empty without them.
+        rejections: rows that cannot be used.
+        incomplete: views of which a row was rejected: their masks would miss a lesion.
+    """
+
+    abnormalities: tuple[Abnormality, ...]
+    views_without_lesion: Mapping[ViewKey, PurePosixPath]
+    folders: Mapping[str, PurePosixPath]
+    rejections: tuple[Rejection, ...]
+    incomplete: frozenset[ViewKey] = field(default=frozenset())
+
+
+def find_views(source: Path) -> tuple[list[View], list[Rejection]]:
+    """Find the views of CBIS-DDSM below a folder.
+
+    A view that stands in both a mass and a calcification table, as two series of the same film, is one view with all
+    its lesions. A view of which a file is absent, or of which a row cannot be used, is left out whole: without one of
+    its lesions its mask would be wrong.
+
+    Args:
+        source: folder that holds at least one of the four tables or ``metadata.csv``, and the images.
+
+    Returns:
+        The views sorted by patient, side and position, and a rejection for each row or view that was left out.
+
+    Raises:
+        FileNotFoundError: the folder, or every table in it, is absent.
+        ValueError: a table lacks a column or is no table.
+    """
+    tables = read_tables(source)
+    rejections = list(tables.rejections)
+    root = source.resolve()
+    by_view: dict[ViewKey, list[Abnormality]] = {key: [] for key in tables.views_without_lesion}
+    for abnormality in tables.abnormalities:
+        by_view.setdefault(abnormality.key, []).append(abnormality)
+    views: list[View] = []
+    for key, abnormalities in sorted(by_view.items()):
+        if key in tables.incomplete:
+            where = str(abnormalities[0].image if abnormalities else tables.views_without_lesion[key])
+            rejections.append(
+                Rejection(path=where, stage=STAGE, reason="another table row of this view cannot be used")
+            )
+            continue
+        images = list(dict.fromkeys(abnormality.image for abnormality in abnormalities))
+        try:
+            view = View(
+                patient_id=key.patient_id,
+                laterality=key.laterality,
+                view_position=key.view_position,
+                image_path=_image_file(images or [tables.views_without_lesion[key]], root=root, folders=tables.folders),
+                lesions=tuple(_lesion(each, root=root, folders=tables.folders) for each in abnormalities),
+                density=next((each.density for each in abnormalities if each.density), ""),
+                flags=_flags(abnormalities, images),
+            )
+        except (OSError, ValueError) as error:
+            where = str(images[0] if images else tables.views_without_lesion[key])
+            rejections.append(Rejection(path=where, stage=STAGE, reason=str(error)))
+            continue
+        views.append(view)
+    return views, rejections
+
+
+def read_tables(source: Path) -> Tables:
+    """Read whichever of the four tables and ``metadata.csv`` the folder holds; no image file is needed.
+
+    Raises:
+        FileNotFoundError: the folder, or every table in it, is absent.
+        ValueError: a table lacks a column or is no table.
+    """
+    if not source.is_dir():
+        raise FileNotFoundError(f"source folder {source} does not exist")
+    present = [source / name for name in TABLE_NAMES if (source / name).is_file()]
+    metadata_path = source / METADATA_NAME
+    if not present and not metadata_path.is_file():
+        raise FileNotFoundError(
+            f"{source} holds none of {', '.join(TABLE_NAMES)}, {METADATA_NAME}; give the folder of CBIS-DDSM"
+        )
+    abnormalities: dict[tuple[ViewKey, str], Abnormality] = {}
+    rejections: list[Rejection] = []
+    incomplete: set[ViewKey] = set()
+    for path in present:
+        for line, row in _read_rows(path, required=_TABLE_COLUMNS, one_of=_DENSITY_COLUMNS):
+            where = f"{path.name}:{line}"
+            try:
+                key = _view_key(row)
+            except ValueError as error:
+                rejections.append(Rejection(path=where, stage=STAGE, reason=str(error)))
+                continue
+            try:
+                abnormality = _abnormality(row, key=key, where=where)
+            except ValueError as error:
+                rejections.append(Rejection(path=where, stage=STAGE, reason=str(error)))
+                incomplete.add(key)
+                continue
+            first = abnormalities.setdefault((key, abnormality.lesion_id), abnormality)
+            if first is not abnormality:
+                reason = f"repeats {abnormality.lesion_id} of the same view from {first.where}, which is kept"
+                rejections.append(Rejection(path=where, stage=STAGE, reason=reason))
+    folders: dict[str, PurePosixPath] = {}
+    views_without_lesion: dict[ViewKey, PurePosixPath] = {}
+    if metadata_path.is_file():
+        series = [row for _, row in _read_rows(metadata_path, required=_METADATA_COLUMNS)]
+        # Backslashes: the download tool writes the separator of the machine that it ran on.
+        folders = {row["Series UID"]: PurePosixPath(row["File Location"].replace("\\", "/")) for row in series}
+        from_metadata, views_without_lesion = _beyond_the_tables(
+            series, known={abnormality.key for abnormality in abnormalities.values()} | incomplete
+        )
+        for abnormality in from_metadata:
+            abnormalities.setdefault((abnormality.key, abnormality.lesion_id), abnormality)
+    return Tables(
+        abnormalities=tuple(abnormalities.values()),
+        views_without_lesion=views_without_lesion,
+        folders=folders,
+        rejections=tuple(rejections),
+        incomplete=frozenset(incomplete),
+    )
+
+
+def _read_rows(
+    path: Path, *, required: Sequence[str], one_of: Sequence[str] = ()
+) -> Iterable[tuple[int, dict[str, str]]]:
+    """Yield (line number of the row's end, values without surrounding blanks and line breaks) of a CSV file."""
+    # Bytes that are not UTF-8 become replacement characters: the row then fails by its value, not the whole table.
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
+        reader = csv.DictReader(stream, restval="")
+        try:
+            columns = reader.fieldnames or []
+            missing = [column for column in required if column not in columns]
+            if one_of and not set(one_of) & set(columns):
+                missing.append(" or ".join(one_of))
+            if missing:
+                raise ValueError(f"{path} lacks the column(s) {', '.join(missing)}; its first line names {columns}")
+            for row in reader:
+                # Values beyond the last column stand under the key None.
+                yield reader.line_num, {key: _LINE_BREAK.sub("", value).strip() for key, value in row.items() if key}
+        except csv.Error as error:
+            raise ValueError(f"{path} is not a readable table near line {reader.line_num}: {error}") from error
+
+
+def _view_key(row: Mapping[str, str]) -> ViewKey:
+    patient_id, side, view = row["patient_id"], row["left or right breast"], row["image view"]
+    if not _PATIENT.fullmatch(patient_id):
+        raise ValueError(f"patient_id is {patient_id!r}; it must be P_ and digits")
+    if side not in _LATERALITIES:
+        raise ValueError(f"left or right breast is {side!r}; it must be LEFT or RIGHT")
+    if view not in set(ViewPosition):
+        raise ValueError(f"image view is {view!r}; it must be CC or MLO")
+    return ViewKey(patient_id=patient_id, laterality=_LATERALITIES[side], view_position=ViewPosition(view))
+
+
+def _abnormality(row: Mapping[str, str], *, key: ViewKey, where: str) -> Abnormality:
+    number, kind = row["abnormality id"], row["abnormality type"]
+    if not number.isdigit():
+        raise ValueError(f"abnormality id is {number!r}; it must be a number")
+    if kind not in set(_ABNORMALITIES.values()):
+        raise ValueError(f"abnormality type is {kind!r}; it must be one of {', '.join(_ABNORMALITIES.values())}")
+    image = _table_path(row["image file path"], column="image file path")
+    subject = _SUBJECT.fullmatch(image.parts[0])
+    if subject and _subject_key(subject) != key:
+        raise ValueError(f"the row and its image file path {image.parts[0]} name different views")
+    return Abnormality(
+        key=key,
+        where=where,
+        lesion_id=f"{kind}_{int(number)}",
+        abnormality=kind,
+        pathology=row["pathology"],
+        density=next(row[column] for column in _DENSITY_COLUMNS if column in row),
+        image=image,
+        masks=tuple(
+            _table_path(row[column], column=column) for column in ("ROI mask file path", "cropped image file path")
+        ),
+    )
+
+
+def _table_path(text: str, *, column: str) -> PurePosixPath:
+    """Check a path of a table: ``<Subject>/<StudyUID>/<SeriesUID>/<file>``, staying inside the source."""
+    path = PurePosixPath(text)
+    if len(path.parts) != 4 or path.is_absolute() or ".." in path.parts or "\0" in text:
+        raise ValueError(f"{column} is {text!r}; it must be <Subject>/<StudyUID>/<SeriesUID>/<file>")
+    return path
+
+
+def _subject_key(subject: re.Match[str]) -> ViewKey:
+    return ViewKey(
+        patient_id=subject["patient"],
+        laterality=_LATERALITIES[subject["side"]],
+        view_position=ViewPosition(subject["view"]),
+    )
+
+
+def _beyond_the_tables(
+    series: Iterable[Mapping[str, str]], *, known: set[ViewKey]
+) -> tuple[list[Abnormality], dict[ViewKey, PurePosixPath]]:
+    """Read from the metadata the views that no table row names.
+
+    A subject's name holds patient, side, view and, for masks and crops, the abnormality's number, so that a missing
+    table costs pathology and density, not the masks.
+
+    Returns:
+        Lesions of such views, and the views without any.
+    """
+    images: dict[ViewKey, dict[str, PurePosixPath]] = {}
+    masks: dict[tuple[ViewKey, str, str], list[PurePosixPath]] = {}
+    for row in series:
+        subject = _SUBJECT.fullmatch(row["Subject ID"])
+        if subject is None or _subject_key(subject) in known:
+            continue
+        # A path of the tables' layout, of which only the Series UID matters: the metadata know the folder.
+        path = PurePosixPath(row["Subject ID"], "metadata", row["Series UID"] or "-", "1-1.dcm")
+        if subject["id"]:
+            masks.setdefault((_subject_key(subject), subject["kind"], subject["id"]), []).append(path)
+        elif row["Series Description"] == _FULL_MAMMOGRAM:
+            images.setdefault(_subject_key(subject), {})[subject["kind"]] = path
+    abnormalities = [
+        Abnormality(
+            key=key,
+            where=METADATA_NAME,
+            lesion_id=f"{_ABNORMALITIES[kind]}_{int(number)}",
+            abnormality=_ABNORMALITIES[kind],
+            pathology="",
+            density="",
+            image=images[key].get(kind) or next(iter(images[key].values())),
+            masks=tuple(paths),
+        )
+        for (key, kind, number), paths in sorted(masks.items())
+        if key in images
+    ]
+    with_lesion = {abnormality.key for abnormality in abnormalities}
+    return abnormalities, {
+        key: next(iter(by_kind.values())) for key, by_kind in images.items() if key not in with_lesion
+    }
+
+
+def _image_file(images: Sequence[PurePosixPath], *, root: Path, folders: Mapping[str, PurePosixPath]) -> Path:
+    """Return the film: of a view that two tables name as separate series, the first series that is on disk."""
+    problems: list[str] = []
+    for image in images:
+        try:
+            files = _series_files(image, root=root, folders=folders)
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+            continue
+        named = [path for path in files if path.name == image.name] or files
+        if len(named) == 1:
+            return named[0]
+        problems.append(f"folder of {image} holds {len(files)} files, none of that name; a film is one file")
+    raise FileNotFoundError("; ".join(problems))
+
+
+def _lesion(abnormality: Abnormality, *, root: Path, folders: Mapping[str, PurePosixPath]) -> Lesion:
+    mask_paths: list[Path] = []
+    problems: list[str] = []
+    for series in dict.fromkeys(path.parent for path in abnormality.masks):
+        try:
+            mask_paths.extend(_series_files(series / "1-1.dcm", root=root, folders=folders))
+        except FileNotFoundError as error:  # the crop's own series is not needed where the mask's is there
+            problems.append(str(error))
+    if not mask_paths:
+        raise FileNotFoundError(f"no file for the mask of {abnormality.lesion_id}: {'; '.join(problems)}")
+    return Lesion(
+        lesion_id=abnormality.lesion_id,
+        mask_paths=tuple(mask_paths),
+        abnormality=abnormality.abnormality,
+        pathology=abnormality.pathology,
+    )
+
+
+def _series_files(path: PurePosixPath, *, root: Path, folders: Mapping[str, PurePosixPath]) -> list[Path]:
+    """Return the DICOM files of the series that a table's path names, in whichever of the two layouts it is.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or no DICOM file in it.
+        ValueError: the folder or a file lies outside the source, or is a loop of links.
+    """
+    series_uid = path.parent.name
+    candidates = [folders[series_uid]] if series_uid in folders else []
+    candidates.append(path.parent)
+    for relative in candidates:
+        folder = _inside(root / relative, root=root, shown=relative)
+        if folder.is_dir():
+            files = sorted(each for each in folder.iterdir() if each.suffix.lower() == ".dcm")
+            if not files:
+                raise FileNotFoundError(f"folder {relative} holds no .dcm file")
+            return [_inside(each, root=root, shown=relative / each.name) for each in files]
+    raise FileNotFoundError(f"folder {candidates[0]} is not there")
+
+
+def _inside(path: Path, *, root: Path, shown: PurePosixPath) -> Path:
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name too long, a null byte
+        raise ValueError(f"{shown} cannot be followed: {type(error).__name__}") from error
+    if not resolved.is_relative_to(root):
+        raise ValueError(f"{shown} leads out of the source folder")
+    return resolved
+
+
+def _flags(abnormalities: Sequence[Abnormality], images: Sequence[PurePosixPath]) -> tuple[str, ...]:
+    flags = []
+    if len(images) > 1:
+        flags.append("two_series")
+    if len({abnormality.density for abnormality in abnormalities}) > 1:
+        flags.append("density_differs")
+    return tuple(flags)

@@ -1,0 +1,182 @@
+"""The uncompressed breast in 3-D: what tissue is where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bundle.datasets.phantom.parameters import BreastParameters
+from bundle.datasets.phantom.texture import Texture
+
+# Linear attenuation at 20 keV, per mm: Johns and Yaffe 1987, Phys Med Biol 32(6):675, table 3; muscle from NIST's
+# mass attenuation (0.82 cm2/g) and density.
+FAT_PER_MM = 0.0456
+GLANDULAR_PER_MM = 0.0802
+SKIN_PER_MM = 0.0802
+MUSCLE_PER_MM = 0.0850
+CARCINOMA_PER_MM = 0.0844
+# Hydroxyapatite, NIST's mass attenuation at 20 keV, at the partial density of a calcification.
+CALCIFICATION_PER_MM = 1.2
+
+_SOFTNESS = 0.35
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breast:
+    """A breast before compression, as functions of a point: glandular content, muscle, attenuation.
+
+    The axes are those of `BreastParameters`. Left and right breasts share them (y is lateral in both).
+    """
+
+    parameters: BreastParameters
+    texture: Texture
+    strands: Texture
+    threshold: float
+
+    @classmethod
+    def grow(cls, *, parameters: BreastParameters, generator: np.random.Generator) -> Breast:
+        """Draw the texture and find the threshold at which the glandular fraction is what the parameters say."""
+        texture = Texture.draw(exponent=parameters.texture_exponent, generator=generator)
+        strands = Texture.draw(exponent=parameters.texture_exponent, generator=generator)
+        seedling = cls(parameters=parameters, texture=texture, strands=strands, threshold=0.0)
+        points = seedling.interior_points(spacing_mm=4.0)
+        score = seedling._score(points)
+        ligaments = seedling._ligaments(points)
+        # Bisection: the soft threshold is monotone in the mean glandular content.
+        low, high = float(score.min()) - 1.0, float(score.max()) + 1.0
+        for _ in range(30):
+            middle = 0.5 * (low + high)
+            if np.maximum(_soft_step(score - middle), ligaments).mean() > parameters.glandular_fraction:
+                low = middle
+            else:
+                high = middle
+        return cls(parameters=parameters, texture=texture, strands=strands, threshold=0.5 * (low + high))
+
+    def profile(self, x_mm: np.ndarray) -> np.ndarray:
+        """Radius at a depth over the radius of the base."""
+        u = np.clip(x_mm / self.parameters.depth_mm, 0.0, 1.0)
+        return np.sqrt(np.maximum(1.0 - u**self.parameters.profile_exponent, 0.0))
+
+    def centre(self, x_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Centre (y, z) of the slice at a depth: it goes to lateral with the turn and down with the ptosis."""
+        p = self.parameters
+        bend = p.depth_mm * np.clip(x_mm / p.depth_mm, 0.0, 1.0) ** 2
+        return p.turn * bend, -p.ptosis * bend
+
+    def slice_outline(self, x_mm: float, *, points: int = 192) -> tuple[np.ndarray, np.ndarray]:
+        """Outline (y, z) of the slice at a depth: four quarter ellipses, each ``[points]``."""
+        p = self.parameters
+        angle = np.linspace(0.0, 2 * np.pi, points, endpoint=False)
+        cosine, sine = np.cos(angle), np.sin(angle)
+        radius = float(self.profile(np.asarray(x_mm)))
+        y, z = self.centre(np.asarray(x_mm))
+        return (
+            y + radius * np.where(cosine > 0, p.radius_lateral_mm, p.radius_medial_mm) * cosine,
+            z + radius * np.where(sine > 0, p.radius_superior_mm, p.radius_inferior_mm) * sine,
+        )
+
+    def slice_area_mm2(self, x_mm: np.ndarray) -> np.ndarray:
+        """Area of the slice at each depth."""
+        p = self.parameters
+        base = np.pi / 4 * (p.radius_lateral_mm + p.radius_medial_mm) * (p.radius_superior_mm + p.radius_inferior_mm)
+        return base * self.profile(x_mm) ** 2
+
+    def interior_points(self, *, spacing_mm: float) -> np.ndarray:
+        """Points ``[3, N]`` of a regular grid inside the breast and in front of the muscle."""
+        p = self.parameters
+        half = max(p.radius_lateral_mm, p.radius_medial_mm, p.radius_superior_mm, p.radius_inferior_mm)
+        half += max(abs(p.ptosis), abs(p.turn)) * p.depth_mm
+        x = np.arange(spacing_mm / 2, p.depth_mm, spacing_mm, dtype=np.float32)
+        yz = np.arange(-half, half, spacing_mm, dtype=np.float32)
+        grid = np.stack([g.ravel() for g in np.meshgrid(x, yz, yz, indexing="ij")])
+        gauge, _ = self._gauge(grid)
+        return grid[:, (gauge < 1.0) & ~self.is_muscle(grid)]
+
+    def is_muscle(self, points_mm: np.ndarray) -> np.ndarray:
+        """Whether each point ``[3, N]`` lies in the pectoral muscle."""
+        return self._in_front_of_muscle(points_mm) < 0.0
+
+    def glandular(self, points_mm: np.ndarray) -> np.ndarray:
+        """Glandular content in [0, 1] at each point ``[3, N]``, skin and muscle not considered."""
+        return np.maximum(_soft_step(self._score(points_mm) - self.threshold), self._ligaments(points_mm))
+
+    def attenuation_per_mm(self, points_mm: np.ndarray) -> np.ndarray:
+        """Linear attenuation at each point ``[3, N]``, without skin and lesions."""
+        glandular = self.glandular(points_mm)
+        tissue = np.float32(FAT_PER_MM) + np.float32(GLANDULAR_PER_MM - FAT_PER_MM) * glandular
+        muscle = np.clip(0.5 - self._in_front_of_muscle(points_mm), 0.0, 1.0)
+        return tissue + muscle * (np.float32(MUSCLE_PER_MM) - tissue)
+
+    def _in_front_of_muscle(self, points_mm: np.ndarray) -> np.ndarray:
+        """Distance in front of the muscle's surface, along x, in mm.
+
+        The sheet runs from the breastbone to the armpit; its front leaves the chest wall at an angle, a little convex.
+        """
+        p = self.parameters
+        fibre = np.deg2rad(p.pectoral_fibre_deg)
+        along = points_mm[1] * np.float32(np.cos(fibre)) + points_mm[2] * np.float32(np.sin(fibre))
+        along = np.maximum(along - np.float32(p.pectoral_start_mm), 0.0)
+        slope = np.float32(np.tan(np.deg2rad(p.pectoral_angle_deg)))
+        return points_mm[0] - slope * along * (1.12 - 0.0009 * along)
+
+    def _gauge(self, points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The slice's gauge (0 in the centre, 1 on the surface) and the distance to the surface in mm."""
+        p = self.parameters
+        x, y, z = points_mm
+        u = np.clip(x / np.float32(p.depth_mm), 0.0, 1.0)
+        bend = np.float32(p.depth_mm) * u * u
+        y = y - np.float32(p.turn) * bend
+        z = z + np.float32(p.ptosis) * bend
+        y = y / np.where(y > 0, np.float32(p.radius_lateral_mm), np.float32(p.radius_medial_mm))
+        z = z / np.where(z > 0, np.float32(p.radius_superior_mm), np.float32(p.radius_inferior_mm))
+        power = u ** np.float32(p.profile_exponent - 1)
+        g = np.sqrt(np.maximum(1 - power * u, 1e-4))
+        gauge = np.sqrt(y * y + z * z) / g
+        radius = np.float32(0.5 * (p.radius_lateral_mm + p.radius_medial_mm))
+        slope = radius * np.float32(p.profile_exponent / (2 * p.depth_mm)) * power
+        distance = (1 - gauge) * radius * g * g / np.sqrt(g * g + slope * slope)
+        return gauge, distance
+
+    def _towards_nipple(self, points_mm: np.ndarray) -> np.ndarray:
+        """Coordinates in which strands that converge on the nipple are parallel and long."""
+        p = self.parameters
+        x, y, z = points_mm
+        u = np.clip(x / np.float32(p.depth_mm), 0.0, 1.05)
+        bend = np.float32(p.depth_mm) * u * u
+        narrowing = 1 / np.maximum(np.float32(1.12) - np.float32(0.85) * u, np.float32(0.3))
+        return np.stack(
+            [
+                x * np.float32(0.6),
+                (y - np.float32(p.turn) * bend) * narrowing,
+                (z + np.float32(p.ptosis) * bend) * narrowing,
+            ]
+        )
+
+    def _score(self, points_mm: np.ndarray) -> np.ndarray:
+        """What, above the threshold, is glandular: an envelope that leaves fat under the skin and at the back, plus texture."""
+        p = self.parameters
+        x = points_mm[0]
+        u = np.clip(x / np.float32(p.depth_mm), 0.0, 1.0)
+        gauge, distance = self._gauge(points_mm)
+        bend = np.float32(p.depth_mm) * u * u
+        # Glandular tissue reaches furthest back in the upper outer quadrant.
+        y = (points_mm[1] - np.float32(p.turn) * bend) / np.float32(p.radius_lateral_mm) - np.float32(0.10)
+        z = (points_mm[2] + np.float32(p.ptosis) * bend) / np.float32(p.radius_superior_mm) - np.float32(0.08)
+        cone = (y * y + z * z) / np.square(np.float32(0.25) + np.float32(0.45) * (1 - u))
+        # Behind the nipple the fat under the skin gives way.
+        fat_mm = np.float32(p.subcutaneous_fat_mm) * (1 - 0.75 * np.exp(-8 * gauge * gauge) * u)
+        under_skin = np.square(np.maximum(1.3 - distance / fat_mm, 0.0))
+        at_back = np.square(np.maximum(1.2 - x / np.float32(p.retromammary_fat_mm), 0.0))
+        envelope = -0.55 * cone - 3.0 * under_skin - 2.0 * at_back
+        return envelope + np.float32(p.texture_weight) * self.texture.sample(self._towards_nipple(points_mm))
+
+    def _ligaments(self, points_mm: np.ndarray) -> np.ndarray:
+        """Glandular content of Cooper's ligaments: thin sheets at the zero crossings of a second field."""
+        ridge = self.strands.sample(self._towards_nipple(points_mm) * np.float32(1.5))
+        return np.float32(self.parameters.ligament_density) * np.maximum(1 - np.abs(ridge) / np.float32(0.12), 0.0)
+
+
+def _soft_step(score: np.ndarray) -> np.ndarray:
+    """From 0 to 1 over the width in which tissue is mixed."""
+    return np.clip(score * np.float32(1 / _SOFTNESS) + np.float32(0.5), 0.0, 1.0)

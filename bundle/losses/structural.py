@@ -9,5 +9,5 @@ _SSIM = SSIMLoss(spatial_dims=2, data_range=1.0, kernel_type="gaussian", win_siz
 
 
 def structural_loss(pred: Tensor, label: Tensor) -> Tensor:
-    """1 - SSIM of ``[B, 1, H, W]`` images in [0, 1], mean over the batch (Wang et al. 2004, 11 x 11 Gaussian window)."""
+    """1 - SSIM of ``[B, 1, H, W]`` images in [0, 1], mean over the batch (Wang et al. 2004, 11 x 11 Gaussian)."""
     return _SSIM(pred, label)

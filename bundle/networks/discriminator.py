@@ -1,4 +1,4 @@
-"""The discriminator: is this target view real, patch by patch, given the source; and which view is it?"""
+"""The discriminator judges a target view: real or synthetic, patch by patch, given the source; CC or MLO."""
 
 from collections.abc import Sequence
 

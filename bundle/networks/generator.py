@@ -1,6 +1,7 @@
 """The generator: one view of a breast in, the complementary view out."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ class Generator(nn.Module):
 
         self.encoder = nn.ModuleList()
         self.downsamples = nn.ModuleList()
-        for width, coarser in zip(channels[:-1], channels[1:], strict=True):
+        for width, coarser in pairwise(channels):
             level = [ResidualBlock(in_channels=width, out_channels=width) for _ in range(blocks)]
             self.encoder.append(nn.Sequential(*level))
             self.downsamples.append(Downsample(in_channels=width, out_channels=coarser))
@@ -50,7 +51,7 @@ class Generator(nn.Module):
 
         self.upsamples = nn.ModuleList()
         self.decoder = nn.ModuleList()
-        for width, coarser in zip(reversed(channels[:-1]), reversed(channels[1:]), strict=True):
+        for width, coarser in reversed(list(pairwise(channels))):
             self.upsamples.append(Upsample(in_channels=coarser, out_channels=width))
             level = [ResidualBlock(in_channels=2 * width, out_channels=width, condition=condition)]
             level += [

@@ -1,0 +1,236 @@
+"""Train the network of mammogram features on the training split's real views."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.metrics import r2_score
+from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
+from torch.utils.data import DataLoader, TensorDataset
+from tqdm import tqdm
+
+from bundle.imaging.resampling import resample_image, resample_mask
+from bundle.networks.feature_network import FeatureNetwork
+from bundle.preparation import load_prepared
+from bundle.radiomics.features import FEATURE_NAMES, FEATURES_OF_CLASS
+from bundle.radiomics.regions import Region, region_mask
+from bundle.records import Canvas
+from bundle.training.data import RadiomicVectors, read_preparation
+from bundle.training.run_folder import as_bool, write_atomically
+from bundle.vocabulary import RadiomicsScale, Split, ViewPosition
+
+WINDOW_MM = 48.0  # side of the square around a region that the network sees; a larger region is left out
+WINDOW_MULTIPLE = 8  # pixels; the network halves the resolution three times
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionExamples:
+    """Regions of real views with their vectors.
+
+    Args:
+        image: ``[N, 1, S, S]`` windows of canvas pixels, the region in the middle.
+        mask: ``[N, 1, S, S]`` the regions, in {0, 1}.
+        radiomics: ``[N, F]`` raw ``canvas`` vectors.
+        is_lesion: bool ``[N]``; the others are random regions.
+    """
+
+    image: Tensor
+    mask: Tensor
+    radiomics: Tensor
+    is_lesion: np.ndarray
+
+
+def _window(pixels: np.ndarray, *, center: tuple[int, int], side: int) -> np.ndarray:
+    """Cut a square out of ``[rows, columns]``, zero beyond the edges."""
+    padded = np.pad(pixels, side // 2)
+    return padded[center[0] : center[0] + side, center[1] : center[1] + side]
+
+
+def region_examples(*, dataset_dir: str | Path, split: Split, canvas: Canvas) -> RegionExamples:
+    """Collect the random regions and the lesions of one split, on pixels as the canvas shows them.
+
+    Raises:
+        ValueError: the split holds no region at this spacing.
+    """
+    root = Path(dataset_dir)
+    preparation = read_preparation(root)
+    vectors = RadiomicVectors(root, canvas_spacing_mm=canvas.spacing_mm)
+    regions: dict[tuple[str, str], list[tuple[Region, np.ndarray]]] = {}
+    with (root / "regions.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if float(row["spacing_mm"]) != canvas.spacing_mm:
+                continue
+            if row["settings_hash"] != preparation["radiomics"]["settings_hash"]:
+                raise ValueError(f"{root / 'regions.csv'} mixes features made with different settings: prepare again.")
+            region = Region(**{name: float(row[name]) for name in Region.__dataclass_fields__})
+            vector = np.array([float(row[name]) for name in FEATURE_NAMES])
+            regions.setdefault((row["pair_id"], row["view"]), []).append((region, vector))
+
+    side = int(np.ceil(WINDOW_MM / canvas.spacing_mm / WINDOW_MULTIPLE)) * WINDOW_MULTIPLE
+    images, masks, targets, is_lesion = [], [], [], []
+    for pair in json.loads((root / "datalist.json").read_text())[split.value]:
+        for view in ViewPosition:
+            paths = pair[view.lower()]
+            image = resample_image(
+                load_prepared(root / paths["image"]),
+                spacing_mm=preparation["preparation"]["spacing_mm"],
+                target_spacing_mm=canvas.spacing_mm,
+            )
+            candidates = [
+                (region_mask(region, shape=image.shape, spacing_mm=canvas.spacing_mm), vector, False)
+                for region, vector in regions.get((pair["pair_id"], view.value), [])
+            ]
+            lesion_vector = vectors.of_view(pair_id=pair["pair_id"], view=view, scale=RadiomicsScale.CANVAS)
+            if not np.isnan(lesion_vector).any():
+                lesion = resample_mask(
+                    load_prepared(root / paths["mask"]) > 0,
+                    spacing_mm=preparation["preparation"]["spacing_mm"],
+                    target_spacing_mm=canvas.spacing_mm,
+                )
+                candidates.append((lesion, lesion_vector, True))
+            for mask, vector, lesion_case in candidates:
+                rows, columns = np.nonzero(mask)
+                if not len(rows) or max(np.ptp(rows), np.ptp(columns)) >= side:
+                    continue
+                center = (int(rows.min() + rows.max()) // 2, int(columns.min() + columns.max()) // 2)
+                images.append(_window(image, center=center, side=side))
+                masks.append(_window(mask, center=center, side=side))
+                targets.append(vector)
+                is_lesion.append(lesion_case)
+    if not images:
+        raise ValueError(
+            f"The {split.value} split of {dataset_dir} has no region with radiomic features at {canvas.spacing_mm} mm: "
+            "prepare more patients, or set regions.per_view in configs/radiomics.yaml."
+        )
+    return RegionExamples(
+        image=torch.from_numpy(np.stack(images).astype(np.float32))[:, None],
+        mask=torch.from_numpy(np.stack(masks).astype(np.float32))[:, None],
+        radiomics=torch.from_numpy(np.stack(targets).astype(np.float32)),
+        is_lesion=np.array(is_lesion),
+    )
+
+
+def train_feature_network(
+    *,
+    network: FeatureNetwork,
+    dataset_dir: str | Path,
+    output_dir: str | Path,
+    canvas: Canvas,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    device: torch.device | str,
+    resume: bool | str = True,
+) -> FeatureNetwork:
+    """Train the network and report its accuracy on the validation split, or take it from the run's folder.
+
+    Args:
+        network: the network; afterwards trained.
+        dataset_dir: the prepared collection.
+        output_dir: ``feature_network.pt`` and ``feature_network.json`` (its accuracy) go there.
+        canvas: the frame of the networks.
+        epochs: passes over the training regions.
+        batch_size: regions per step.
+        learning_rate: peak of the one-cycle schedule.
+        seed: of the order and the flips.
+        device: where to train.
+        resume: take a network that is there; false trains anew.
+
+    Returns:
+        ``network``.
+
+    Raises:
+        ValueError: the folder's network was trained on features made with other settings, or at another spacing.
+    """
+    folder = Path(output_dir)
+    weights_path, report_path = folder / "feature_network.pt", folder / "feature_network.json"
+    made_from = {
+        "settings_hash": read_preparation(dataset_dir)["radiomics"]["settings_hash"],
+        "canvas_spacing_mm": canvas.spacing_mm,
+    }
+    network.to(device)
+    if as_bool(resume) and weights_path.is_file() and report_path.is_file():
+        report = json.loads(report_path.read_text())
+        if {name: report[name] for name in made_from} != made_from:
+            raise ValueError(
+                f"{weights_path} was trained on radiomic features of other settings or at another spacing than "
+                f"{dataset_dir} holds: name another output_dir, or start anew with --resume false."
+            )
+        network.load_state_dict(torch.load(weights_path, map_location=device, weights_only=True))
+        return network
+
+    training = region_examples(dataset_dir=dataset_dir, split=Split.TRAINING, canvas=canvas)
+    validation = region_examples(dataset_dir=dataset_dir, split=Split.VALIDATION, canvas=canvas)
+    network.standardizer.fit(training.radiomics.numpy())
+    torch.manual_seed(seed)
+    loader = DataLoader(
+        TensorDataset(training.image, training.mask, training.radiomics), batch_size=batch_size, shuffle=True
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=learning_rate, epochs=epochs, steps_per_epoch=len(loader)
+    )
+    network.train()
+    with tqdm(total=epochs * len(loader), desc="Feature network", unit="step", dynamic_ncols=True) as bar:
+        for _ in range(epochs):
+            for tensors in loader:
+                image, mask, radiomics = (tensor.to(device) for tensor in tensors)
+                if torch.rand(()) < 0.5:  # no feature knows up from down
+                    image, mask = image.flip(2), mask.flip(2)
+                loss = smooth_l1_loss(network(image, mask), network.standardizer(radiomics))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                bar.update()
+                bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+    network.eval()
+    report = made_from | {
+        "training_regions": len(training.image),
+        "validation_regions": len(validation.image),
+        "r2": accuracy(network, validation, device=device),
+    }
+    write_atomically(weights_path, lambda path: torch.save(network.state_dict(), path))
+    write_atomically(report_path, lambda path: path.write_text(json.dumps(report, indent=2) + "\n"))
+    of_class = ", ".join(f"{name} {value:.2f}" for name, value in report["r2"]["regions"].items())
+    logger.info("Feature network: R2 on the validation split's random regions: %s.", of_class)
+    return network
+
+
+@torch.no_grad()
+def accuracy(
+    network: FeatureNetwork, examples: RegionExamples, *, device: torch.device | str
+) -> dict[str, dict[str, float]]:
+    """Coefficient of determination per feature class on standardized features, for random regions and for lesions.
+
+    Returns:
+        ``{"regions": {class: R2, ..., "all": R2}, "lesions": {...}}``; features that do not vary are left out, and a
+        kind with fewer than two examples is absent.
+    """
+    batches = zip(examples.image.split(256), examples.mask.split(256), strict=True)
+    predicted = torch.cat([network(image.to(device), mask.to(device)).cpu() for image, mask in batches]).numpy()
+    truth = network.standardizer(examples.radiomics.to(device)).cpu().numpy()
+    result: dict[str, dict[str, float]] = {}
+    for kind, chosen in (("regions", ~examples.is_lesion), ("lesions", examples.is_lesion)):
+        if chosen.sum() < 2:
+            continue
+        varies = truth[chosen].std(axis=0) > 0
+        scores = np.full(len(FEATURE_NAMES), np.nan)
+        scores[varies] = r2_score(truth[chosen][:, varies], predicted[chosen][:, varies], multioutput="raw_values")
+        of_feature = dict(zip(FEATURE_NAMES, scores, strict=True))
+        result[kind] = {
+            feature_class: float(np.nanmean([of_feature[f"{feature_class}_{name}"] for name in names]))
+            for feature_class, names in FEATURES_OF_CLASS.items()
+        }
+        result[kind]["all"] = float(np.nanmean(scores))
+    return result

@@ -1,0 +1,225 @@
+"""What a training run writes, and how it goes on where it stopped."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from monai.engines import Evaluator
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from bundle.records import Canvas
+from bundle.training.data import read_preparation
+from bundle.training.trainer import ViewSynthesisTrainer
+
+LOSS_COLUMNS = (
+    *("loss_G", "loss_D", "loss_GAN", "loss_view", "loss_L1", "loss_percep", "loss_SSIM", "loss_rad"),
+    *("loss_D_GAN", "loss_D_view"),
+)
+METRIC_COLUMNS = ("val_L1", "val_SSIM", "val_PSNR", "val_in_breast_SSIM", "val_in_breast_PSNR")
+CHECKPOINT_NAME = "checkpoint.pt"
+
+logger = logging.getLogger(__name__)
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then put it in place at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def as_bool(value: bool | str) -> bool:
+    """Read a truth value from a config or the command line, where ``--resume false`` arrives as a word.
+
+    Raises:
+        ValueError: neither true nor false.
+    """
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "false": False}
+    if str(value).lower() not in words:
+        raise ValueError(f"Expected true or false; got {value!r}.")
+    return words[str(value).lower()]
+
+
+class RunFolder:
+    """Handler that keeps a training run's folder: losses, metrics, weights, checkpoint.
+
+    Attach it behind the validation handler. Each epoch it writes, each file atomically:
+
+    - ``results.csv``: a row per epoch, losses as means over the epoch's images;
+    - ``model.pt``: the averaged generator's bare state dict, of the best epoch so far;
+    - ``checkpoint.pt``: all that the run needs to go on exactly;
+
+    and at the start ``network.json``: an override file with this run's network and canvas.
+
+    Args:
+        output_dir: the folder.
+        evaluator: the validation engine whose metrics are recorded.
+        canvas: the frame of the networks.
+        network: the generator's constructor arguments.
+        dataset_dir: the prepared collection; its settings go into ``network.json``.
+        seed: each epoch's randomness follows from it and the epoch's number, so that a resumed run equals an
+            uninterrupted one.
+        key_metric: the metric that chooses the best epoch.
+        patience: epochs without a better one after which the run ends.
+        resume: go on with the run in the folder; false starts anew.
+    """
+
+    def __init__(
+        self,
+        *,
+        output_dir: str | Path,
+        evaluator: Evaluator,
+        canvas: Canvas,
+        network: Mapping[str, Any],
+        dataset_dir: str | Path,
+        seed: int,
+        key_metric: str,
+        patience: int,
+        resume: bool | str = True,
+    ) -> None:
+        if key_metric not in METRIC_COLUMNS:
+            raise ValueError(f"key_metric must be one of {', '.join(METRIC_COLUMNS)}; got {key_metric}.")
+        self.folder = Path(output_dir)
+        self.evaluator = evaluator
+        self.seed = seed
+        self.key_metric = key_metric
+        self.patience = patience
+        self.resume = as_bool(resume)
+        preparation = read_preparation(dataset_dir)
+        self.overrides = {
+            **{f"canvas#{name}": value for name, value in dataclasses.asdict(canvas).items()},
+            **{f"network_def#{name}": value for name, value in network.items()},
+            **{f"preparation#{name}": value for name, value in preparation["preparation"].items()},
+            "radiomics_settings_hash": preparation["radiomics"]["settings_hash"],
+        }
+        self.rows: list[dict[str, float]] = []
+        self._sums: dict[str, float] = {}
+        self._images = 0
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch with the best key metric so far, counted from 1; 0 before the first."""
+        if not self.rows:
+            return 0
+        return int(np.argmax([row[self.key_metric] for row in self.rows])) + 1
+
+    def attach(self, engine: ViewSynthesisTrainer) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.EPOCH_STARTED, self.begin_epoch)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.add_losses)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.end_epoch)
+
+    def start(self, engine: ViewSynthesisTrainer) -> None:
+        """Go on with the run in the folder, or begin a new one.
+
+        Raises:
+            ValueError: the folder's run has another network, canvas or preparation.
+        """
+        path = self.folder / CHECKPOINT_NAME
+        if self.resume and path.is_file():
+            self._restore(engine, torch.load(path, map_location=engine.state.device, weights_only=True))
+        write_atomically(
+            self.folder / "network.json", lambda path: path.write_text(json.dumps(self.overrides, indent=2) + "\n")
+        )
+
+    def _restore(self, engine: ViewSynthesisTrainer, checkpoint: Mapping[str, Any]) -> None:
+        different = [name for name, value in self.overrides.items() if checkpoint["overrides"].get(name) != value]
+        if different:
+            raise ValueError(
+                f"{self.folder} holds a run with other settings ({', '.join(different)}): name another output_dir, or "
+                "start anew with --resume false."
+            )
+        for name, part in self._parts(engine).items():
+            part.load_state_dict(checkpoint[name])
+        self.rows = checkpoint["rows"]
+        engine.state.epoch = len(self.rows)
+        engine.state.iteration = engine.state.epoch * engine.state.epoch_length
+        if self._finished(engine):
+            logger.info(
+                "The run in %s is finished (%d epochs, the best one %d). --resume false starts anew.",
+                self.folder,
+                len(self.rows),
+                self.best_epoch,
+            )
+            engine.terminate()
+        else:
+            logger.info("Going on behind epoch %d of the run in %s.", len(self.rows), self.folder)
+
+    @staticmethod
+    def _parts(engine: ViewSynthesisTrainer) -> dict[str, nn.Module | AveragedModel | torch.optim.Optimizer]:
+        return {
+            "generator": engine.generator,
+            "discriminator": engine.discriminator,
+            "average": engine.average,
+            "generator_optimizer": engine.generator_optimizer,
+            "discriminator_optimizer": engine.discriminator_optimizer,
+        }
+
+    def _finished(self, engine: ViewSynthesisTrainer) -> bool:
+        epochs = len(self.rows)
+        return epochs >= engine.state.max_epochs or epochs - self.best_epoch >= self.patience
+
+    def begin_epoch(self, engine: ViewSynthesisTrainer) -> None:
+        """Seed all randomness of this epoch: order, augmentation, noise."""
+        seed = int(np.random.SeedSequence([self.seed, engine.state.epoch]).generate_state(1)[0])
+        torch.manual_seed(seed)
+        dataset = engine.data_loader.dataset
+        dataset.transform.set_random_state(seed=seed)  # type: ignore[union-attr]
+        self._sums, self._images = {}, 0
+
+    def add_losses(self, engine: Engine) -> None:
+        """Add one mini-batch to the epoch's means, weighted by its number of images."""
+        images = len(engine.state.output["pred"])  # type: ignore[index, call-overload]
+        self._images += images
+        for name, value in engine.state.output["losses"].items():  # type: ignore[index, call-overload]
+            self._sums[name] = self._sums.get(name, 0.0) + value * images
+
+    def end_epoch(self, engine: ViewSynthesisTrainer) -> None:
+        """Write the epoch's row, the best model and the checkpoint; end the run when patience is at its end."""
+        metrics = self.evaluator.state.metrics
+        row = {"epoch": engine.state.epoch}
+        row |= {name: self._sums[name] / self._images for name in LOSS_COLUMNS}
+        row |= {name: float(metrics[name]) for name in METRIC_COLUMNS}
+        self.rows.append(row)
+        if self.best_epoch == len(self.rows):
+            weights = engine.average.module.state_dict()
+            write_atomically(self.folder / "model.pt", lambda path: torch.save(weights, path))
+        self._write_results()
+        checkpoint = {name: part.state_dict() for name, part in self._parts(engine).items()}
+        checkpoint |= {"rows": self.rows, "overrides": self.overrides}
+        write_atomically(self.folder / CHECKPOINT_NAME, lambda path: torch.save(checkpoint, path))
+        if self._finished(engine):
+            engine.terminate()
+
+    def _write_results(self) -> None:
+        table = io.StringIO()
+        writer = csv.DictWriter(table, ["epoch", *LOSS_COLUMNS, *METRIC_COLUMNS], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(
+            {name: value if name == "epoch" else f"{value:.6f}" for name, value in row.items()} for row in self.rows
+        )
+        write_atomically(self.folder / "results.csv", lambda path: path.write_text(table.getvalue()))
+
+
+def generator_average(*, network: nn.Module, decay: float) -> AveragedModel:
+    """Exponential moving average of the generator's parameters; its buffers are copied."""
+    return AveragedModel(network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(decay))

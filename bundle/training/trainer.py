@@ -1,0 +1,184 @@
+"""The training step: generator and discriminator on one mini-batch of directed pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from ignite.engine import Engine
+from monai.engines import Trainer
+from monai.engines.utils import IterationEvents
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader
+
+from bundle.losses.adversarial import discriminator_adversarial_loss, generator_adversarial_loss
+from bundle.losses.objective import DiscriminatorObjective, GeneratorObjective
+from bundle.losses.perceptual import perceptual_loss
+from bundle.losses.radiomics import radiomic_loss
+from bundle.losses.reconstruction import reconstruction_loss
+from bundle.losses.structural import structural_loss
+from bundle.losses.view import view_loss
+from bundle.networks.discriminator import Discriminator
+from bundle.networks.feature_network import FeatureNetwork
+from bundle.training.batch import PairedBatch
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Let gradients pass through a network without reaching its parameters."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+class ViewSynthesisTrainer(Trainer):
+    """MONAI engine for adversarial training on paired views.
+
+    It derives from MONAI's ``Trainer`` and not from its ``AdversarialTrainer``: that one shows the *source* to the
+    discriminator as the real image and knows neither accumulation nor clipping.
+
+    Generator and discriminator are both judged with the weights that the window of ``accumulation_steps`` mini-batches
+    began with, and both step at its end: so the accumulated gradient is the gradient of the large batch.
+
+    Args:
+        device: where to run.
+        max_epochs: length of the run.
+        train_data_loader: yields dictionaries with the fields of ``PairedBatch``.
+        generator, discriminator: the networks.
+        feature_network: trained and frozen; serves L_percep and L_rad.
+        average: exponential moving average of the generator, updated after each of its steps.
+        generator_optimizer, discriminator_optimizer: their optimizers.
+        generator_objective, discriminator_objective: the loss weights.
+        accumulation_steps: mini-batches per optimizer step.
+        gradient_norm: gradients are clipped to this norm, each network's by itself.
+        input_noise: standard deviation of the Gaussian noise on the discriminator's target input; 0 for none.
+        amp: autocast to bfloat16 on the device.
+        train_handlers: handlers with ``attach``.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: torch.device | str,
+        max_epochs: int,
+        train_data_loader: DataLoader,
+        generator: nn.Module,
+        discriminator: Discriminator,
+        feature_network: FeatureNetwork,
+        average: AveragedModel,
+        generator_optimizer: Optimizer,
+        discriminator_optimizer: Optimizer,
+        generator_objective: GeneratorObjective,
+        discriminator_objective: DiscriminatorObjective,
+        accumulation_steps: int = 1,
+        gradient_norm: float = 1.0,
+        input_noise: float = 0.03,
+        amp: bool = False,
+        train_handlers: Sequence[Any] | None = None,
+    ) -> None:
+        if accumulation_steps < 1:
+            raise ValueError(f"accumulation_steps must be at least 1; got {accumulation_steps}.")
+        if len(train_data_loader) == 0:
+            raise ValueError(
+                f"The training split has {len(train_data_loader.dataset)} directed pairs, fewer than one batch of "  # type: ignore[arg-type]
+                f"{train_data_loader.batch_size}: prepare more data or lower batch_size."
+            )
+        self.generator = generator
+        self.discriminator = discriminator
+        self.feature_network = feature_network.to(device).eval().requires_grad_(False)
+        self.average = average
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
+        self.generator_objective = generator_objective
+        self.discriminator_objective = discriminator_objective
+        self.accumulation_steps = accumulation_steps
+        self.gradient_norm = gradient_norm
+        self.input_noise = input_noise
+        super().__init__(
+            device=device,
+            max_epochs=max_epochs,
+            data_loader=train_data_loader,
+            handlers=train_handlers,
+            amp=amp,
+            decollate=False,
+        )
+
+    def generator_losses(self, batch: PairedBatch, pred: Tensor) -> dict[str, Tensor]:
+        """Return the six scalar terms of L_G, each a mean over the whole batch, for ``pred`` ``[B, 1, H, W]``."""
+        patch_logits, view_logits = self.discriminator(
+            self._noisy(pred), batch.image, batch.radiomics, batch.target_view
+        )
+        pred_features = self.feature_network.hidden(pred)
+        with torch.no_grad():
+            label_features = self.feature_network.hidden(batch.label)
+        predicted_radiomics = self.feature_network.predict(pred, pred_features, batch.label_mask)
+        return {
+            "GAN": generator_adversarial_loss(patch_logits),
+            "view": view_loss(view_logits, batch.target_view),
+            "L1": reconstruction_loss(pred, batch.label),
+            "percep": perceptual_loss(pred_features, label_features),
+            "SSIM": structural_loss(pred, batch.label),
+            "rad": radiomic_loss(predicted_radiomics, self.feature_network.standardizer(batch.label_radiomics)),
+        }
+
+    def discriminator_losses(self, batch: PairedBatch, pred: Tensor) -> dict[str, Tensor]:
+        """Return the two scalar terms of L_D for synthetic views ``pred`` ``[B, 1, H, W]``, detached."""
+        condition = (batch.image, batch.radiomics, batch.target_view)
+        real_logits, real_view_logits = self.discriminator(self._noisy(batch.label), *condition)
+        synthetic_logits, _ = self.discriminator(self._noisy(pred), *condition)
+        return {
+            "GAN": discriminator_adversarial_loss(real_logits, synthetic_logits),
+            "view": view_loss(real_view_logits, batch.target_view),
+        }
+
+    def _noisy(self, target: Tensor) -> Tensor:
+        return target + self.input_noise * torch.randn_like(target) if self.input_noise else target
+
+    def _iteration(self, engine: Engine, batchdata: Mapping[str, Any]) -> dict[str, Any]:
+        """Run one mini-batch; the optimizers step at the end of each window of ``accumulation_steps``."""
+        device = self.state.device
+        batch = PairedBatch.from_dictionary(batchdata, device=device, non_blocking=self.non_blocking)
+        position = (self.state.iteration - 1) % self.state.epoch_length  # of this mini-batch within the epoch
+        window_start = position - position % self.accumulation_steps
+        window = min(self.accumulation_steps, self.state.epoch_length - window_start)
+
+        self.generator.train()
+        self.discriminator.train()
+        if position == window_start:
+            self.generator_optimizer.zero_grad()
+            self.discriminator_optimizer.zero_grad()
+
+        autocast = torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=self.amp)
+        with autocast:
+            pred = self.generator(batch.image, batch.radiomics, batch.target_view)
+            d_losses = self.discriminator_losses(batch, pred.detach())
+            d_total = self.discriminator_objective.total(d_losses)
+        (d_total / window).backward()
+
+        with autocast, frozen(self.discriminator):
+            g_losses = self.generator_losses(batch, pred)
+            g_total = self.generator_objective.total(g_losses)
+        (g_total / window).backward()
+
+        if position == window_start + window - 1:
+            for network, optimizer in (
+                (self.discriminator, self.discriminator_optimizer),
+                (self.generator, self.generator_optimizer),
+            ):
+                nn.utils.clip_grad_norm_(network.parameters(), self.gradient_norm)
+                optimizer.step()
+            self.average.update_parameters(self.generator)
+
+        losses = {"loss_G": g_total, "loss_D": d_total}
+        losses |= {f"loss_{term}": value for term, value in g_losses.items()}
+        losses |= {f"loss_D_{term}": value for term, value in d_losses.items()}
+        names, values = list(losses), torch.stack([value.detach().float() for value in losses.values()]).tolist()
+        engine.state.output = {"losses": dict(zip(names, values, strict=True)), "pred": pred.detach()}
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        return engine.state.output

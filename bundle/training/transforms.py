@@ -1,0 +1,80 @@
+"""Dictionary transforms between the files of a directed pair and the networks' batch."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import RandomizableTransform, Transform
+
+from bundle.imaging.canvas import canvas_scale, place_on_canvas
+from bundle.records import Canvas
+from bundle.vocabulary import ViewPosition
+
+_MASKS_OF = {"image": ("image_mask",), "label": ("label_mask", "label_breast")}
+
+
+class PlacePairOnCanvasd(Transform):
+    """Place source and target, each with its masks, on the canvas; the source alone decides the scale.
+
+    Reads ``image``, ``image_mask``, ``label``, ``label_mask``, ``label_breast``, each ``[1, rows, columns]`` at
+    ``spacing_mm``, and ``target_view``. Leaves ``image`` float32 ``[2, H, W]`` (view and lesion mask), the others
+    ``[1, H, W]`` (float32; masks in {0, 1}), all plain tensors.
+
+    Where the source has to shrink, the target's ``canvas`` vector, made at full size, describes other pixels than
+    those of the label: it becomes unknown (NaN).
+
+    Args:
+        canvas: the frame of the networks.
+    """
+
+    def __init__(self, *, canvas: Canvas) -> None:
+        self.canvas = canvas
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Place one item."""
+        item = dict(data)
+        target_view = ViewPosition.MLO if item["target_view"] == ViewPosition.MLO.class_index else ViewPosition.CC
+        spacing_mm = float(item["spacing_mm"])
+        scale = canvas_scale(np.asarray(item["image"][0]).shape, spacing_mm=spacing_mm, canvas=self.canvas)
+        for key, view in (("image", target_view.complement), ("label", target_view)):
+            for name in (key, *_MASKS_OF[key]):
+                pixels = np.asarray(item[name][0])
+                is_mask = name != key
+                placed = place_on_canvas(
+                    (pixels > 0) if is_mask else pixels,
+                    view_position=view,
+                    canvas=self.canvas,
+                    spacing_mm=spacing_mm,
+                    scale=scale,
+                    is_mask=is_mask,
+                )
+                item[name] = torch.from_numpy(np.ascontiguousarray(placed, dtype=np.float32))[None]
+        item["image"] = torch.cat([item["image"], item.pop("image_mask")])
+        if scale != 1:
+            item["label_radiomics"] = np.full_like(item["label_radiomics"], np.nan)
+        return item
+
+
+class RandDropConditiond(RandomizableTransform):
+    """Drop the source's lesion mask and radiomic vector together, so that users without a mask meet a trained case.
+
+    Args:
+        prob: probability of dropping.
+    """
+
+    def __init__(self, *, prob: float) -> None:
+        super().__init__(prob)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Drop or keep: ``image`` ``[2, H, W]`` loses its second channel, ``radiomics`` ``[F]`` becomes NaN."""
+        self.randomize(None)
+        item = dict(data)
+        if self._do_transform:
+            image = item["image"].clone()
+            image[1] = 0
+            item["image"] = image
+            item["radiomics"] = np.full_like(item["radiomics"], np.nan)
+        return item

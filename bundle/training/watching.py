@@ -1,0 +1,95 @@
+"""What a person sees of a run: a progress bar for the whole of it, and a picture each epoch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from monai.engines import Evaluator
+from tqdm import tqdm
+
+from bundle.report.panels import view_panel
+
+
+class TrainingProgress:
+    """Handler that shows one bar for the whole run: epochs, time left, losses, validation metrics.
+
+    Args:
+        metrics: names in the validation engine's metrics that are shown.
+        evaluator: the validation engine.
+    """
+
+    def __init__(self, *, evaluator: Evaluator, metrics: Sequence[str]) -> None:
+        self.evaluator = evaluator
+        self.metrics = tuple(metrics)
+        self._bar: tqdm | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self._begin_epoch)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
+        engine.add_event_handler(Events.COMPLETED | Events.TERMINATE | Events.EXCEPTION_RAISED, self._close)
+
+    def _begin_epoch(self, engine: Engine) -> None:
+        if self._bar is None:
+            length = engine.state.epoch_length
+            done = (engine.state.epoch - 1) * length  # of an earlier start
+            total = engine.state.max_epochs * length
+            self._bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, file=sys.stderr)
+        self._bar.set_description(f"Training, epoch {engine.state.epoch}/{engine.state.max_epochs}")
+
+    def _advance(self, engine: Engine) -> None:
+        losses = engine.state.output["losses"]  # type: ignore[index, call-overload]
+        shown = {name.removeprefix("loss_"): f"{losses[name]:.3f}" for name in ("loss_G", "loss_D")}
+        validated = self.evaluator.state.metrics
+        shown |= {name.removeprefix("val_"): f"{validated[name]:.3f}" for name in self.metrics if name in validated}
+        self._bar.set_postfix(shown, refresh=False)  # type: ignore[union-attr]
+        self._bar.update()  # type: ignore[union-attr]
+
+    def _close(self, engine: Engine, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        # Ignite hands an exception to its handlers instead of raising it; it must not end here.
+        if _ and isinstance(_[0], BaseException):
+            raise _[0]
+
+
+class EpochPanels:
+    """Handler on the *validation* engine: after each validation a picture of the first cases.
+
+    Args:
+        output_dir: pictures go to ``panels/epoch_NNN.png`` in it.
+        cases: how many rows.
+    """
+
+    def __init__(self, *, output_dir: str | Path, cases: int = 4) -> None:
+        self.folder = Path(output_dir) / "panels"
+        self.cases = cases
+        self._rows: list[list[np.ndarray]] = []
+
+    def attach(self, engine: Evaluator) -> None:
+        """Register with the validation engine."""
+        engine.add_event_handler(Events.STARTED, self._begin)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def _begin(self, engine: Evaluator) -> None:
+        self._rows = []
+
+    def _collect(self, engine: Evaluator) -> None:
+        for item in engine.state.output[: self.cases - len(self._rows)]:
+            views = (item["image"][0], item["label"][0], item["pred"][0])
+            self._rows.append([torch.as_tensor(view).float().cpu().numpy() for view in views])
+
+    def _write(self, engine: Evaluator) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        view_panel(
+            self._rows,
+            titles=("source", "real target", "synthetic target"),
+            path=self.folder / f"epoch_{engine.state.epoch:03d}.png",
+        )

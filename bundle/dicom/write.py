@@ -4,10 +4,10 @@ The data set is built anew and never starts as a copy of the source: what descri
 force, detector) cannot slip through, because only the attributes that this module names are ever taken over.
 """
 
+import copy
 import logging
 import os
 import re
-import struct
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +17,11 @@ import pydicom
 from pydicom import config, uid
 from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.valuerep import format_number_as_ds, validate_value
+from pydicom.multival import MultiValue
+from pydicom.valuerep import PersonName, format_number_as_ds, validate_value
 
 from bundle.dicom.mark import burn_mark
+from bundle.dicom.read import PARSE_ERRORS
 from bundle.vocabulary import Laterality, ViewPosition
 
 logger = logging.getLogger(__name__)
@@ -88,18 +90,6 @@ LOSSY_METHODS = {
     uid.JPEGExtended12Bit: "ISO_10918_1",
     uid.JPEGLSNearLossless: "ISO_14495_1",
 }
-
-# What pydicom raises for an element whose bytes are not what its VR says.
-UNREADABLE = (
-    ValueError,
-    TypeError,
-    KeyError,
-    NotImplementedError,
-    AttributeError,
-    EOFError,
-    OverflowError,
-    struct.error,
-)
 
 
 def write_synthetic_view(
@@ -235,22 +225,25 @@ def _sound_value(source: Dataset, keyword: str) -> tuple[object, str]:
     if source.get_item(tag).VR not in (None, "UN", vr):  # not converted yet: bytes under a wrong VR can mean anything
         return None, f"is encoded as {source.get_item(tag).VR} where the standard has {vr}"
     try:
-        value = source[tag].value
+        with config.disable_value_validation():  # pydicom's own messages would quote the value
+            value = source[tag].value
         if vr == "SQ":
             value = [_without_private(item) for item in value]
             for item in value:
                 item.to_json_dict()  # walks and converts every nested element
-        elif dictionary_VM(tag) == "1" and isinstance(value, pydicom.multival.MultiValue):
+        parts = list(value) if isinstance(value, MultiValue) else [value]
+        if vr != "SQ" and len(parts) > 1 and dictionary_VM(tag) == "1":
             return None, "has several values where the standard allows one"
-        elif value is not None:
-            validate_value(vr, value, config.RAISE)
-    except UNREADABLE:
+        for part in parts:
+            if isinstance(part, str | PersonName) and vr != "UI":  # UIDs: see `_source_uid`
+                validate_value(vr, str(part), config.RAISE)
+    except (*PARSE_ERRORS, OSError):
         return None, f"is not a valid {vr}"
     return value, ""
 
 
 def _without_private(item: Dataset) -> Dataset:
-    item = Dataset(item)
+    item = copy.deepcopy(item)
     item.remove_private_tags()
     return item
 

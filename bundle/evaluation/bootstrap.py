@@ -1,0 +1,69 @@
+"""How sure a mean over images is, when images of one patient resemble each other."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A mean over images with its bootstrap interval.
+
+    Args:
+        mean: over all images.
+        low, high: bounds of the 95 % interval; None when all images are of one patient, which tells nothing about
+            others.
+        n: number of images.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def mean_interval(values: Sequence[float], patient_ids: Sequence[str], *, resamples: int, seed: int) -> Interval:
+    """Mean over images, with the percentile bootstrap interval over patients.
+
+    Patients are drawn with replacement and bring all their images along (cluster bootstrap: Davison and Hinkley 1997,
+    section 3.8). The result does not depend on the order of the images, and two sets of values of the same patients
+    meet the same draws under one seed, so that their difference can be resampled likewise.
+
+    Args:
+        values: one finite number per image.
+        patient_ids: whose image it is, as many.
+        resamples: number of draws, at least 100.
+        seed: of the draws.
+
+    Raises:
+        ValueError: no value, a value that is not finite, numbers that disagree, or too few resamples.
+    """
+    if len(values) == 0 or len(values) != len(patient_ids):
+        raise ValueError(
+            f"The bootstrap needs one patient per value and at least one value, got {len(values)} values and "
+            f"{len(patient_ids)} patients."
+        )
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError("The bootstrap got a value that is NaN or infinite: score every image before averaging.")
+    if resamples < 100:
+        raise ValueError(f"resamples is {resamples}: a {LEVEL:.0%} interval needs at least 100, better 2000.")
+    of_patient: dict[str, list[float]] = defaultdict(list)
+    for value, patient_id in zip(values, patient_ids, strict=True):
+        of_patient[patient_id].append(value)
+    patients = sorted(of_patient)
+    mean = math.fsum(values) / len(values)
+    if len(patients) == 1:
+        return Interval(mean=mean, low=None, high=None, n=len(values))
+    sums = np.array([math.fsum(of_patient[patient]) for patient in patients])
+    counts = np.array([len(of_patient[patient]) for patient in patients], dtype=np.float64)
+    # How often each patient occurs in a draw of as many patients: [resamples, patients]
+    draws = np.random.default_rng(seed).multinomial(len(patients), np.full(len(patients), 1 / len(patients)), resamples)
+    low, high = np.quantile((draws @ sums) / (draws @ counts), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(mean=mean, low=float(low), high=float(high), n=len(values))

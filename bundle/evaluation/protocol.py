@@ -1,0 +1,70 @@
+"""How the figures came about, in words and numbers, to stand beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bundle.evaluation.baselines import Baseline
+from bundle.evaluation.bootstrap import LEVEL
+from bundle.evaluation.scoring import MEASURES
+from bundle.metrics.in_breast import GROWTH_MM
+from bundle.metrics.psnr import CEILING_DB
+from bundle.metrics.ssim import K1, K2, WINDOW_PIXELS
+from bundle.vocabulary import Direction
+
+
+def protocol(
+    *,
+    frame: tuple[int, int],
+    spacing_mm: float,
+    data_range: float,
+    resamples: int,
+    seed: int,
+    baselines: Sequence[Baseline],
+    training_pairs: int,
+    patients: Mapping[Direction, int],
+) -> dict[str, Any]:
+    """Describe an evaluation.
+
+    Args:
+        frame: rows and columns of the canvas.
+        spacing_mm: its pixel spacing.
+        data_range: width of the intensity range.
+        resamples: bootstrap draws.
+        seed: of the bootstrap.
+        baselines: the methods beside the model.
+        training_pairs: from how many directed training pairs they learned.
+        patients: number of test patients by direction.
+    """
+    return {
+        "images": (
+            "both views of a pair prepared alike and placed on one canvas at a fixed physical scale that the source "
+            "alone decides; markers and film borders removed; intensities in [0, 1]"
+        ),
+        "canvas": {"rows": frame[0], "columns": frame[1], "spacing_mm": spacing_mm},
+        "data_range": data_range,
+        "measures": {measure.name: measure.description for measure in MEASURES},
+        "ssim": {
+            "window": "uniform; only windows wholly inside the frame",
+            "window_pixels": WINDOW_PIXELS,
+            "window_mm": WINDOW_PIXELS * spacing_mm,
+            "covariance": "sample (N - 1), as scikit-image by default",
+            "k1": K1,
+            "k2": K2,
+        },
+        "psnr_ceiling_db": CEILING_DB,
+        "in_breast_mask": "the real target's breast mask, grown",
+        "mask_growth_mm": GROWTH_MM,
+        "baselines": {baseline.name: baseline.description for baseline in baselines},
+        "baselines_learn_from": f"{training_pairs} directed pairs of the training split",
+        "interval": {
+            "level": LEVEL,
+            "method": "percentile bootstrap of the mean over images; patients are resampled with all their images",
+            "resamples": resamples,
+            "seed": seed,
+        },
+        "n": "number of test images",
+        "patients": {str(direction): count for direction, count in patients.items()},
+        "margins": "the model minus the best baseline, image by image; positive where the model is better",
+    }

@@ -1,0 +1,37 @@
+"""Small made items, as the datasets and the evaluator hand them on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+ROWS, COLUMNS = 24, 16
+
+
+def made_item(*, seed: int, target_view: int, patient_id: str | None = None) -> dict[str, Any]:
+    """A directed pair without prediction: random views that vanish outside a half disk at the left edge."""
+    generator = torch.Generator().manual_seed(seed)
+    row, column = torch.meshgrid(torch.arange(ROWS), torch.arange(COLUMNS), indexing="ij")
+    breast = ((row - ROWS / 2) ** 2 + column**2 <= 10**2).float()[None]
+    source, target = (torch.rand(1, ROWS, COLUMNS, generator=generator) * breast for _ in range(2))
+    lesion = torch.zeros(1, ROWS, COLUMNS)
+    lesion[0, 10:13, 3:6] = 1
+    name = f"P{seed:03d}" if patient_id is None else patient_id
+    return {
+        "image": torch.cat([source, lesion]),
+        "label": target,
+        "label_breast": breast,
+        "target_view": target_view,
+        "patient_id": name,
+        "pair_id": f"{name}_L_{seed}",
+    }
+
+
+def made_items(seeds: range) -> list[dict[str, Any]]:
+    """Each breast twice, once in each direction, as the paired datasets have it."""
+    return [
+        made_item(seed=2 * seed + view, target_view=view, patient_id=f"P{seed:03d}")
+        for seed in seeds
+        for view in (0, 1)
+    ]

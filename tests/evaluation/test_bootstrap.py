@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import bootstrap
+
+from bundle.evaluation.bootstrap import mean_interval
+
+scores = st.lists(st.tuples(st.sampled_from("ABCDE"), st.floats(-50, 50)), min_size=1, max_size=20)
+
+
+def test_mean_is_over_images_not_over_patients() -> None:
+    interval = mean_interval([1.0, 1.0, 4.0], ["A", "A", "B"], resamples=200, seed=0)
+    assert (interval.mean, interval.n) == (2.0, 3)
+
+
+def test_two_patients_by_hand() -> None:
+    """A has 1 and 1, B has 4: the draws AA, AB, BA, BB give 1, 2, 2, 4 with a quarter each."""
+    interval = mean_interval([1.0, 1.0, 4.0], ["A", "A", "B"], resamples=2000, seed=0)
+    assert (interval.low, interval.high) == (1.0, 4.0)
+
+
+def test_three_patients_by_enumeration() -> None:
+    """All 27 equally likely draws of three patients with 2, 1 and 1 images, against the quantiles of many draws."""
+    images = {"A": [0.0, 1.0], "B": [5.0], "C": [9.0]}
+    means = [np.mean(np.concatenate([images[name] for name in draw])) for draw in itertools.product(images, repeat=3)]
+    values = [value for column in images.values() for value in column]
+    owners = [name for name, column in images.items() for _ in column]
+    interval = mean_interval(values, owners, resamples=20000, seed=1)
+    assert interval.low == pytest.approx(np.quantile(means, 0.025, method="inverted_cdf"))
+    assert interval.high == pytest.approx(np.quantile(means, 0.975, method="inverted_cdf"))
+
+
+def test_equals_scipy_where_each_patient_has_one_image() -> None:
+    values = np.random.default_rng(0).normal(size=40)
+    interval = mean_interval(list(values), [f"P{index}" for index in range(40)], resamples=20000, seed=0)
+    expected = bootstrap((values,), np.mean, n_resamples=20000, method="percentile", rng=np.random.default_rng(1))
+    assert interval.low == pytest.approx(expected.confidence_interval.low, abs=0.01)
+    assert interval.high == pytest.approx(expected.confidence_interval.high, abs=0.01)
+
+
+def test_coverage_by_simulation() -> None:
+    """Patients with an effect of their own and 1 to 4 images each: about 95 of 100 intervals hold the true mean.
+
+    An interval over images would hold it far less often: the images of one patient are nearly copies.
+    """
+    rng = np.random.default_rng(0)
+    repeats, patients = 400, 40
+    covered = covered_by_images = 0
+    for repeat in range(repeats):
+        counts = rng.integers(1, 5, size=patients)
+        owners = np.repeat(np.arange(patients), counts)
+        values = rng.normal(size=patients)[owners] + 0.2 * rng.normal(size=len(owners))
+        over_patients = mean_interval(list(values), [f"P{owner}" for owner in owners], resamples=400, seed=repeat)
+        over_images = mean_interval(list(values), [f"I{i}" for i in range(len(owners))], resamples=400, seed=repeat)
+        covered += over_patients.low <= 0 <= over_patients.high
+        covered_by_images += over_images.low <= 0 <= over_images.high
+    # Three standard errors of the simulation are 0.033; the percentile interval itself is a little too narrow.
+    assert 0.90 <= covered / repeats <= 0.98
+    assert covered_by_images / repeats < 0.85
+
+
+@settings(deadline=None, max_examples=50)
+@given(scores=scores, seed=st.integers(0, 5))
+def test_order_does_not_matter(scores: list[tuple[str, float]], seed: int) -> None:
+    there = mean_interval([v for _, v in scores], [p for p, _ in scores], resamples=100, seed=seed)
+    shuffled = sorted(scores, key=lambda score: (score[1], score[0]))
+    back = mean_interval([v for _, v in shuffled], [p for p, _ in shuffled], resamples=100, seed=seed)
+    assert there == back
+
+
+@settings(deadline=None, max_examples=50)
+@given(scores=scores)
+def test_interval_stays_between_the_extremes(scores: list[tuple[str, float]]) -> None:
+    values = [value for _, value in scores]
+    interval = mean_interval(values, [patient for patient, _ in scores], resamples=100, seed=0)
+    if interval.low is None:
+        assert len({patient for patient, _ in scores}) == 1
+        return
+    assert min(values) - 1e-9 <= interval.low <= interval.high <= max(values) + 1e-9
+
+
+def test_the_seed_decides() -> None:
+    values, owners = list(np.random.default_rng(0).normal(size=30)), [f"P{index}" for index in range(30)]
+    one, same, other = (mean_interval(values, owners, resamples=200, seed=seed) for seed in (0, 0, 1))
+    assert one == same
+    assert one != other
+
+
+def test_one_patient_gives_no_interval() -> None:
+    interval = mean_interval([1.0, 2.0], ["A", "A"], resamples=100, seed=0)
+    assert (interval.mean, interval.low, interval.high, interval.n) == (1.5, None, None, 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "owners", "resamples", "reason"),
+    [
+        ([], [], 200, "at least one value"),
+        ([1.0], ["A", "B"], 200, "1 values and 2 patients"),
+        ([1.0, float("nan")], ["A", "B"], 200, "NaN"),
+        ([1.0, float("inf")], ["A", "B"], 200, "infinite"),
+        ([1.0, 2.0], ["A", "B"], 10, "resamples is 10"),
+    ],
+)
+def test_wrong_input(values: list[float], owners: list[str], resamples: int, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        mean_interval(values, owners, resamples=resamples, seed=0)

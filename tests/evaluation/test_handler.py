@@ -1,0 +1,168 @@
+"""The whole evaluation on MONAI's own evaluator."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.data import DataLoader, Dataset
+from monai.engines import SupervisedEvaluator
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from bundle.evaluation.handler import EvaluationHandler
+from tests.evaluation.made_cases import made_item, made_items
+
+
+class HalfBright(torch.nn.Module):
+    """Stands for a generator: half the source's brightness."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return 0.5 * image[:, :1]
+
+
+class Broken(torch.nn.Module):
+    """Stands for a generator that has diverged."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image[:, :1] / 0
+
+
+def evaluate(
+    folder: Path,
+    *,
+    network: torch.nn.Module | None = None,
+    test: list[dict[str, Any]] | None = None,
+    batch_size: int = 3,
+) -> SupervisedEvaluator:
+    handler = EvaluationHandler(
+        training=Dataset(made_items(range(5))),
+        output_dir=folder,
+        spacing_mm=2.0,
+        data_range=1.0,
+        resamples=200,
+        seed=0,
+    )
+    evaluator = SupervisedEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=DataLoader(Dataset(made_items(range(50, 54)) if test is None else test), batch_size=batch_size),
+        network=HalfBright() if network is None else network,
+        val_handlers=[handler],
+    )
+    evaluator.run()
+    return evaluator
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_all_files_are_written_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "evaluation"
+    evaluate(folder)
+    names = ["best_case.png", "median_case.png", "metrics.csv", "summary.json", "worst_case.png"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    printed = capsys.readouterr().out
+    assert "CC -> MLO: 4 test images of 4 patients" in printed
+    assert all(str(folder / name) in printed for name in names)
+    assert "P05" not in printed  # no patient
+
+
+def test_the_scores_are_scikit_images(tmp_path: Path) -> None:
+    evaluate(tmp_path)
+    items = {
+        (item["pair_id"], "cc_to_mlo" if item["target_view"] else "mlo_to_cc"): item
+        for item in made_items(range(50, 54))
+    }
+    rows = rows_of(tmp_path)
+    assert len(rows) == 8 * 4
+    for row in rows:
+        item = items[row["pair_id"], row["direction"]]
+        target, source = item["label"][0].double().numpy(), item["image"][0].double().numpy()
+        if row["method"] not in ("model", "source_copied"):
+            continue
+        pred = 0.5 * source if row["method"] == "model" else source
+        assert float(row["psnr_db"]) == pytest.approx(peak_signal_noise_ratio(target, pred, data_range=1), abs=1e-4)
+        assert float(row["ssim"]) == pytest.approx(structural_similarity(target, pred, data_range=1), abs=1e-4)
+        assert float(row["l1"]) == pytest.approx(np.abs(target - pred).mean(), abs=1e-5)
+
+
+def test_the_summary_averages_the_rows(tmp_path: Path) -> None:
+    evaluate(tmp_path)
+    methods = json.loads((tmp_path / "summary.json").read_text())["methods"]
+    rows = rows_of(tmp_path)
+    for method, directions in methods.items():
+        for direction, measures in directions.items():
+            for measure, cell in measures.items():
+                values = [
+                    float(row[measure]) for row in rows if (row["method"], row["direction"]) == (method, direction)
+                ]
+                assert cell["n"] == len(values) == 4
+                assert cell["mean"] == pytest.approx(np.mean(values), abs=2e-6)
+
+
+def test_the_protocol_states_what_changes_the_figures(tmp_path: Path) -> None:
+    evaluate(tmp_path)
+    protocol = json.loads((tmp_path / "summary.json").read_text())["protocol"]
+    assert protocol["canvas"] == {"rows": 24, "columns": 16, "spacing_mm": 2.0}
+    assert (protocol["data_range"], protocol["mask_growth_mm"]) == (1.0, 2.0)
+    assert (protocol["ssim"]["window_pixels"], protocol["ssim"]["window_mm"]) == (7, 14.0)
+    assert (protocol["interval"]["resamples"], protocol["interval"]["seed"]) == (200, 0)
+    assert list(protocol["baselines"]) == ["source_copied", "mean_target", "nearest_source"]
+
+
+def test_batches_and_order_change_no_byte(tmp_path: Path) -> None:
+    test = made_items(range(50, 54))
+    evaluate(tmp_path / "there", test=test, batch_size=3)
+    evaluate(tmp_path / "back", test=test[::-1], batch_size=8)
+    for path in (tmp_path / "there").iterdir():
+        assert path.read_bytes() == (tmp_path / "back" / path.name).read_bytes(), path.name
+
+
+def test_training_items_as_test_items_are_found_by_nearest_source(tmp_path: Path) -> None:
+    evaluate(tmp_path, test=made_items(range(2)))
+    found = [row for row in rows_of(tmp_path) if row["method"] == "nearest_source"]
+    assert {float(row["psnr_db"]) for row in found} == {100.0}
+
+
+def test_the_worst_picture_shows_the_worst_case(tmp_path: Path) -> None:
+    test = made_items(range(50, 53))
+    test[1]["label"] = 0.5 * test[1]["image"][:1]  # HalfBright is perfect here, towards MLO
+    evaluate(tmp_path, test=test)
+    best, worst = (np.asarray(Image.open(tmp_path / f"{rank}_case.png"), int) for rank in ("best", "worst"))
+    assert best.shape == worst.shape
+    assert not np.array_equal(best, worst)
+    rows = [row for row in rows_of(tmp_path) if (row["method"], row["direction"]) == ("model", "cc_to_mlo")]
+    assert max(rows, key=lambda row: float(row["in_breast_ssim"]))["pair_id"] == test[1]["pair_id"]
+
+
+def test_a_nan_names_pair_direction_and_method_and_leaves_earlier_results(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("earlier")
+    with pytest.raises(ValueError, match="Pair P050_L_100, mlo_to_cc, method model cannot be scored: pred holds NaN"):
+        evaluate(tmp_path, network=Broken())
+    assert (tmp_path / "metrics.csv").read_text() == "earlier"
+
+
+def test_an_empty_breast_mask_names_the_pair(tmp_path: Path) -> None:
+    item = made_item(seed=7, target_view=1)
+    item["label_breast"] = torch.zeros_like(item["label_breast"])
+    with pytest.raises(ValueError, match=r"Pair P007_L_7, cc_to_mlo, method model .* breast mask is empty"):
+        evaluate(tmp_path, test=[item])
+
+
+def test_images_of_another_size_name_the_pair(tmp_path: Path) -> None:
+    item = made_item(seed=7, target_view=1)
+    item["label"] = item["label"][:, :-1]
+    with pytest.raises(ValueError, match=r"Pair P007_L_7, cc_to_mlo, method model .* one size"):
+        evaluate(tmp_path, test=[item])
+
+
+def test_an_empty_test_split_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="test split is empty"):
+        evaluate(tmp_path, test=[])

@@ -1,0 +1,177 @@
+"""The summary, its table and its files, from scores that were chosen by hand."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from bundle.evaluation.files import write_metrics, write_summary, write_whole
+from bundle.evaluation.scoring import MEASURES, ImageScore
+from bundle.evaluation.summary import summarize
+from bundle.evaluation.table import summary_table
+from bundle.vocabulary import Direction
+
+NAMES = [measure.name for measure in MEASURES]
+# By method: in-breast SSIM, in-breast PSNR, SSIM, PSNR, L1 of three patients' images towards MLO
+TO_MLO = {
+    "model": [(0.7, 20, 0.8, 22, 0.02), (0.6, 19, 0.7, 21, 0.03), (0.8, 21, 0.9, 23, 0.01)],
+    "source_copied": [(0.3, 12, 0.5, 14, 0.10), (0.4, 11, 0.4, 13, 0.11), (0.2, 13, 0.6, 15, 0.09)],
+    "mean_target": [(0.5, 18, 0.6, 19, 0.05), (0.5, 17, 0.6, 18, 0.06), (0.5, 19, 0.6, 20, 0.04)],
+    "nearest_source": [(0.6, 16, 0.7, 18, 0.04), (0.4, 15, 0.6, 17, 0.05), (0.6, 17, 0.8, 19, 0.03)],
+}
+
+
+def made_scores(directions: tuple[Direction, ...] = tuple(Direction)) -> list[ImageScore]:
+    return [
+        ImageScore(
+            patient_id=f"P{index}",
+            pair_id=f"P{index}_L",
+            direction=direction,
+            method=method,
+            values=dict(zip(NAMES, map(float, values), strict=True)),
+        )
+        for direction in directions
+        for method, rows in TO_MLO.items()
+        for index, values in enumerate(rows)
+    ]
+
+
+def test_means_and_numbers_by_hand() -> None:
+    summary = summarize(made_scores(), resamples=200, seed=0)
+    model = summary.methods["model"][Direction.CC_TO_MLO]
+    assert [model[name].mean for name in NAMES] == pytest.approx([0.7, 20, 0.8, 22, 0.02])
+    assert {interval.n for interval in model.values()} == {3}
+    assert summary.patients == {Direction.CC_TO_MLO: 3, Direction.MLO_TO_CC: 3}
+
+
+def test_the_best_baseline_is_named_for_each_measure() -> None:
+    margins = summarize(made_scores(), resamples=200, seed=0).margins[Direction.CC_TO_MLO]
+    assert {name: margin.baseline for name, margin in margins.items()} == {
+        "in_breast_ssim": "nearest_source",  # 0.533 against 0.5
+        "in_breast_psnr_db": "mean_target",
+        "ssim": "nearest_source",
+        "psnr_db": "mean_target",
+        "l1": "nearest_source",  # less is better: 0.04 against 0.05
+    }
+
+
+def test_the_margin_is_paired_and_positive_where_the_model_is_better() -> None:
+    margins = summarize(made_scores(), resamples=2000, seed=0).margins[Direction.CC_TO_MLO]
+    assert margins["in_breast_ssim"].difference.mean == pytest.approx(0.5 / 3)  # 0.1, 0.2, 0.2
+    assert margins["l1"].difference.mean == pytest.approx(0.02)
+    # The model is two decibels better on each image, though the images differ: no uncertainty is left.
+    psnr = margins["in_breast_psnr_db"].difference
+    assert (psnr.mean, psnr.low, psnr.high) == pytest.approx((2.0, 2.0, 2.0))
+
+
+def test_a_direction_that_the_split_lacks_is_left_out() -> None:
+    summary = summarize(made_scores((Direction.MLO_TO_CC,)), resamples=200, seed=0)
+    assert list(summary.methods["model"]) == [Direction.MLO_TO_CC]
+
+
+def test_order_does_not_matter() -> None:
+    scores = made_scores()
+    by_method = sorted(scores, key=lambda score: (list(TO_MLO).index(score.method), score.patient_id[::-1]))
+    assert summarize(scores, resamples=200, seed=0) == summarize(by_method[::-1][::-1], resamples=200, seed=0)
+    reversed_summary = summarize(scores[::-1], resamples=200, seed=0)
+    assert reversed_summary.methods == summarize(scores, resamples=200, seed=0).methods
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        ([], "no score at all"),
+        ([score for score in made_scores() if score.method == "model"], "of a baseline"),
+        ([score for score in made_scores() if score.method != "model"], "of the model"),
+        ([*made_scores(), made_scores()[0]], "scored twice"),
+        (made_scores()[1:], "Not every method has scored every case of cc_to_mlo"),
+    ],
+)
+def test_wrong_scores(scores: list[ImageScore], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        summarize(scores, resamples=200, seed=0)
+
+
+class TestTable:
+    def test_it_fits_a_terminal_and_is_aligned(self) -> None:
+        lines = summary_table(summarize(made_scores(), resamples=200, seed=0)).splitlines()
+        assert max(map(len, lines)) <= 120
+        rows = [line for line in lines if line.startswith("  ") and "[" in line and ":" not in line]
+        assert len({len(row) for row in rows}) == 1
+        assert len(rows) == 2 * (1 + len(MEASURES))
+
+    def test_it_names_the_best_baseline_and_the_margin(self) -> None:
+        table = summary_table(summarize(made_scores((Direction.CC_TO_MLO,)), resamples=200, seed=0))
+        assert "CC -> MLO: 3 test images of 3 patients" in table
+        assert "in-breast PSNR [dB]: the model beats the best baseline, mean_target (+2.00)." in table
+        assert "18.00*" in table
+
+    def test_it_says_when_the_model_loses(self) -> None:
+        swapped = {"model": "mean_target", "mean_target": "model"}
+        scores = [
+            ImageScore(
+                patient_id=score.patient_id,
+                pair_id=score.pair_id,
+                direction=score.direction,
+                method=swapped.get(score.method, score.method),
+                values=score.values,
+            )
+            for score in made_scores()
+        ]
+        table = summary_table(summarize(scores, resamples=200, seed=0))
+        assert "in-breast PSNR [dB]: the model does NOT beat the best baseline, mean_target (-2.00)." in table
+
+    def test_it_says_when_chance_explains_the_margin(self) -> None:
+        scores = made_scores()
+        for score in scores:
+            if score.method == "model" and score.patient_id == "P0":
+                score.values["in_breast_ssim"] = 0.1
+        table = summary_table(summarize(scores, resamples=500, seed=0))
+        assert "within what chance gives" in table
+
+    def test_one_patient(self) -> None:
+        scores = [score for score in made_scores() if score.patient_id == "P0"]
+        assert "0.700 [one patient]" in summary_table(summarize(scores, resamples=200, seed=0))
+
+
+class TestFiles:
+    def test_metrics_has_a_row_per_case_and_method(self, tmp_path: Path) -> None:
+        path = write_metrics(made_scores()[::-1], path=tmp_path / "metrics.csv")
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert list(rows[0]) == ["patient_id", "pair_id", "direction", "method", *NAMES]
+        assert len(rows) == 2 * 4 * 3
+        row = next(row for row in rows if (row["pair_id"], row["method"]) == ("P2_L", "model"))
+        assert [float(row[name]) for name in NAMES] == [0.8, 21, 0.9, 23, 0.01]
+        assert {row["direction"] for row in rows} == {"cc_to_mlo", "mlo_to_cc"}
+
+    def test_summary_has_the_agreed_form(self, tmp_path: Path) -> None:
+        summary = summarize(made_scores(), resamples=200, seed=0)
+        path = write_summary(summary, protocol={"data_range": 1.0}, path=tmp_path / "summary.json")
+        document = json.loads(path.read_text())
+        assert document["protocol"] == {"data_range": 1.0}
+        assert list(document["methods"]) == list(TO_MLO)
+        for directions in document["methods"].values():
+            assert list(directions) == ["cc_to_mlo", "mlo_to_cc"]
+            for measures in directions.values():
+                assert list(measures) == NAMES
+                for cell in measures.values():
+                    assert list(cell) == ["mean", "low", "high", "n"]
+                    assert cell["low"] <= cell["mean"] <= cell["high"]
+        assert document["margins"]["cc_to_mlo"]["in_breast_psnr_db"]["baseline"] == "mean_target"
+
+    def test_nothing_is_written_half(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "summary.json"
+        path.write_text("before")
+        monkeypatch.setattr("bundle.evaluation.files.os.replace", _disk_is_full)
+        with pytest.raises(OSError, match="full"):
+            write_whole("after", path=path)
+        assert path.read_text() == "before"
+        assert [found.name for found in tmp_path.iterdir()] == ["summary.json"]
+
+
+def _disk_is_full(*_: object) -> None:
+    raise OSError("the disk is full")

@@ -27,6 +27,7 @@ def ssim(pred: torch.Tensor, target: torch.Tensor, *, data_range: float) -> torc
     Raises:
         ValueError: see `checked_pair`; or the frame is smaller than the window.
     """
+    pred, target = checked_pair(pred, target, data_range=data_range)
     return ssim_map(pred, target, data_range=data_range).mean(dim=(1, 2, 3))
 
 
@@ -39,12 +40,13 @@ def ssim_map(pred: torch.Tensor, target: torch.Tensor, *, data_range: float) -> 
         data_range: width of the intensity range; 1.0 for prepared views.
 
     Returns:
-        ``[B, 1, H - 6, W - 6]`` float64; element (0, 0) belongs to the window centred at pixel (3, 3).
+        ``[B, 1, H - 6, W - 6]`` in the images' type, differentiable; element (0, 0) belongs to the window centred at
+        pixel (3, 3).
 
     Raises:
-        ValueError: see `checked_pair`; or the frame is smaller than the window.
+        ValueError: the frame is smaller than the window.
     """
-    x, y = checked_pair(pred, target, data_range=data_range)
+    x, y = pred, target
     if min(x.shape[-2:]) < WINDOW_PIXELS:
         raise ValueError(
             f"SSIM needs a frame of at least {WINDOW_PIXELS} x {WINDOW_PIXELS} pixels, got {list(x.shape[-2:])}."

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from bundle.imaging.resampling import resample_image, resample_mask
 from bundle.networks.feature_network import FeatureNetwork
-from bundle.preparation import load_prepared
+from bundle.preparation import load_prepared_image, load_prepared_mask
 from bundle.radiomics.features import FEATURE_NAMES, FEATURES_OF_CLASS
 from bundle.radiomics.regions import Region, region_mask
 from bundle.records import Canvas
@@ -81,7 +81,7 @@ def region_examples(*, dataset_dir: str | Path, split: Split, canvas: Canvas) ->
         for view in ViewPosition:
             paths = pair[view.lower()]
             image = resample_image(
-                load_prepared(root / paths["image"]),
+                load_prepared_image(root / paths["image"]),
                 spacing_mm=preparation["preparation"]["spacing_mm"],
                 target_spacing_mm=canvas.spacing_mm,
             )
@@ -92,7 +92,7 @@ def region_examples(*, dataset_dir: str | Path, split: Split, canvas: Canvas) ->
             lesion_vector = vectors.of_view(pair_id=pair["pair_id"], view=view, scale=RadiomicsScale.CANVAS)
             if not np.isnan(lesion_vector).any():
                 lesion = resample_mask(
-                    load_prepared(root / paths["mask"]) > 0,
+                    load_prepared_mask(root / paths["mask"]) > 0,
                     spacing_mm=preparation["preparation"]["spacing_mm"],
                     target_spacing_mm=canvas.spacing_mm,
                 )

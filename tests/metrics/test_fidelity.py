@@ -50,7 +50,7 @@ def test_ssim_uses_the_sample_covariance() -> None:
 def test_ssim_map_is_the_inner_part_of_scikit_images_map() -> None:
     pred, target = smooth_pairs(seed=2, data_range=1.0)
     _, full = structural_similarity(pred[1, 0].astype(float), target[1, 0].astype(float), data_range=1.0, full=True)
-    got = ssim_map(torch.from_numpy(pred), torch.from_numpy(target), data_range=1.0)
+    got = ssim_map(torch.from_numpy(pred).double(), torch.from_numpy(target).double(), data_range=1.0)
     assert got.shape == (3, 1, 34, 26)
     np.testing.assert_allclose(got[1, 0], full[3:-3, 3:-3], atol=1e-7)
 

@@ -1,0 +1,79 @@
+import torch
+
+from bundle.networks.generator import Generator
+
+
+def _inputs(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(batch, 2, 32, 32, generator=generator)
+    radiomics = torch.randn(batch, 102, generator=generator)
+    return image, radiomics, torch.tensor([0, 1, 0])[:batch]
+
+
+def _small() -> Generator:
+    """A generator whose FiLM layers do something (they start as the identity)."""
+    torch.manual_seed(0)
+    network = Generator(channels=(8, 16, 16), blocks=1, condition=16).eval()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if "film" in name:
+                parameter.normal_(std=0.3)
+    return network
+
+
+def test_default_size_and_range() -> None:
+    network = Generator()
+    assert sum(parameter.numel() for parameter in network.parameters()) <= 8_000_000
+    image = torch.rand(1, 2, 64, 32)
+    output = network(image)
+    assert output.shape == (1, 1, 64, 32)
+    assert 0 <= output.min() and output.max() <= 1
+
+
+def test_no_layer_draws_a_checkerboard_or_mixes_the_batch() -> None:
+    kinds = {type(module).__name__ for module in Generator().modules()}
+    assert not any("ConvTranspose" in kind or "BatchNorm" in kind for kind in kinds)
+
+
+def test_missing_conditions_are_the_unknown_vector_and_mlo() -> None:
+    network, (image, _, _) = _small(), _inputs()
+    unknown = torch.full((3, 102), float("nan"))
+    torch.testing.assert_close(network(image), network(image, unknown, torch.ones(3, dtype=torch.int64)))
+
+
+def test_unknown_is_not_zero() -> None:
+    network, (image, _, view) = _small(), _inputs()
+    unknown = torch.full((3, 102), float("nan"))
+    assert not torch.allclose(network(image, unknown, view), network(image, torch.zeros(3, 102), view))
+
+
+def test_one_unknown_row_leaves_the_others_alone() -> None:
+    network, (image, radiomics, view) = _small(), _inputs()
+    some = radiomics.clone()
+    some[1, 7] = float("nan")
+    expected, got = network(image, radiomics, view), network(image, some, view)
+    torch.testing.assert_close(got[[0, 2]], expected[[0, 2]])
+    assert not torch.allclose(got[1], expected[1])
+    assert torch.isfinite(got).all()
+
+
+def test_both_conditions_change_the_image() -> None:
+    network, (image, radiomics, view) = _small(), _inputs()
+    output = network(image, radiomics, view)
+    assert not torch.allclose(output, network(image, radiomics.flip(0) + 1, view))
+    assert not torch.allclose(output, network(image, radiomics, 1 - view))
+
+
+def test_unknown_embedding_is_learned() -> None:
+    network, (image, radiomics, view) = _small(), _inputs()
+    radiomics[0] = float("nan")
+    network(image, radiomics, view).sum().backward()
+    assert network.embedding.unknown.grad is not None
+    assert network.embedding.unknown.grad.abs().sum() > 0
+
+
+def test_torchscript_equals_eager() -> None:
+    network, (image, radiomics, view) = _small(), _inputs()
+    scripted = torch.jit.script(network)
+    torch.testing.assert_close(scripted(image), network(image), atol=1e-5, rtol=0)
+    torch.testing.assert_close(scripted(image, radiomics, view), network(image, radiomics, view), atol=1e-5, rtol=0)

@@ -1,0 +1,209 @@
+"""What one step changes, and that accumulation is the large batch."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from bundle.losses.objective import DiscriminatorObjective, GeneratorObjective
+from bundle.networks.discriminator import Discriminator
+from bundle.networks.feature_network import FeatureNetwork
+from bundle.networks.generator import Generator
+from bundle.training.batch import PairedBatch
+from bundle.training.run_folder import generator_average
+from bundle.training.trainer import ViewSynthesisTrainer
+
+_WEIGHTS = {"GAN": 0.5, "view": 0.3, "L1": 5.0, "percep": 1.0, "SSIM": 0.5, "rad": 0.7}
+
+
+@pytest.fixture(autouse=True)
+def _float64() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def _items(count: int) -> list[dict[str, Any]]:
+    generator = torch.Generator().manual_seed(1)
+    items = []
+    for index in range(count):
+        mask = torch.zeros(1, 32, 32)
+        mask[:, 4:9, 3:8] = 1
+        items.append(
+            {
+                "image": torch.cat([torch.rand(1, 32, 32, generator=generator), mask]),
+                "label": torch.rand(1, 32, 32, generator=generator),
+                "label_mask": mask,
+                "radiomics": torch.randn(102, generator=generator),
+                "label_radiomics": torch.randn(102, generator=generator),
+                "target_view": index % 2,
+            }
+        )
+    return items
+
+
+def _trainer(
+    items: list[dict[str, Any]],
+    *,
+    batch_size: int,
+    accumulation_steps: int,
+    optimizer: Any = torch.optim.SGD,
+    **kwargs: Any,
+) -> ViewSynthesisTrainer:
+    torch.manual_seed(0)
+    generator = Generator(channels=(8, 16), condition=16)
+    discriminator = Discriminator(channels=(8, 32, 32, 16))
+    return ViewSynthesisTrainer(
+        device="cpu",
+        max_epochs=1,
+        train_data_loader=DataLoader(items, batch_size=batch_size),  # type: ignore[arg-type]
+        generator=generator,
+        discriminator=discriminator,
+        feature_network=FeatureNetwork(channels=(8, 8)),
+        average=generator_average(network=generator, decay=0.9),
+        generator_optimizer=optimizer(generator.parameters(), lr=0.1),
+        discriminator_optimizer=optimizer(discriminator.parameters(), lr=0.1),
+        generator_objective=GeneratorObjective(kwargs.pop("weights", _WEIGHTS)),
+        discriminator_objective=DiscriminatorObjective({"GAN": 1.0, "view": 1.0}),
+        accumulation_steps=accumulation_steps,
+        input_noise=0.0,
+        gradient_norm=kwargs.pop("gradient_norm", 1e9),
+    )
+
+
+def _gradients(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+
+
+def test_each_network_steps_by_its_own_loss_alone() -> None:
+    items = _items(2)
+    trainer = _trainer(items, batch_size=2, accumulation_steps=1)
+    generator, discriminator = copy.deepcopy(trainer.generator), copy.deepcopy(trainer.discriminator)
+    features = copy.deepcopy(trainer.feature_network.state_dict())
+    trainer.run()
+
+    # The same gradients by hand, one loss at a time, on copies.
+    by_hand = _trainer(items, batch_size=2, accumulation_steps=1)
+    by_hand.generator.load_state_dict(generator.state_dict())
+    by_hand.discriminator.load_state_dict(discriminator.state_dict())
+    batch = PairedBatch.from_dictionary(next(iter(DataLoader(items, batch_size=2))), device=torch.device("cpu"))  # type: ignore[arg-type]
+    pred = by_hand.generator(batch.image, batch.radiomics, batch.target_view)
+    by_hand.discriminator_objective.total(by_hand.discriminator_losses(batch, pred.detach())).backward()
+    assert all(parameter.grad is None for parameter in by_hand.generator.parameters())
+    expected_d = _gradients(by_hand.discriminator)
+    by_hand.generator_objective.total(by_hand.generator_losses(batch, pred)).backward()
+    expected_g = _gradients(by_hand.generator)
+
+    for network, before, expected in (
+        (trainer.generator, generator, expected_g),
+        (trainer.discriminator, discriminator, expected_d),
+    ):
+        old = dict(before.named_parameters())
+        assert expected
+        for name, parameter in network.named_parameters():
+            step = 0.1 * expected[name] if name in expected else torch.zeros_like(parameter)
+            torch.testing.assert_close(parameter.detach(), old[name].detach() - step)
+    for name, value in trainer.feature_network.state_dict().items():
+        torch.testing.assert_close(value, features[name])
+    assert all(parameter.grad is None for parameter in trainer.feature_network.parameters())
+
+
+def test_accumulation_gives_the_gradient_of_the_large_batch() -> None:
+    """Defect 5: gradients must not be zeroed at each mini-batch."""
+    items = _items(16)
+    small = _trainer(items, batch_size=4, accumulation_steps=4)
+    large = _trainer(items, batch_size=16, accumulation_steps=1)
+    before = copy.deepcopy(small.generator.state_dict())
+    small.run()
+    large.run()
+    for one, other in ((small.generator, large.generator), (small.discriminator, large.discriminator)):
+        for (name, got), (_, expected) in zip(_gradients(one).items(), _gradients(other).items(), strict=True):
+            torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-12, msg=name)
+    assert any(not torch.equal(before[name], value) for name, value in small.generator.state_dict().items())
+
+
+def test_a_last_window_that_is_not_full_still_steps() -> None:
+    trainer = _trainer(_items(6), batch_size=2, accumulation_steps=2)
+    steps = []
+    trainer.generator_optimizer.register_step_post_hook(lambda *_: steps.append(trainer.state.iteration))
+    trainer.run()
+    assert steps == [2, 3]
+
+
+def test_gradients_are_clipped() -> None:
+    trainer = _trainer(_items(2), batch_size=2, accumulation_steps=1, gradient_norm=1e-3)
+    trainer.run()
+    for network in (trainer.generator, trainer.discriminator):
+        norm = torch.stack([gradient.norm() for gradient in _gradients(network).values()]).norm()
+        torch.testing.assert_close(norm, torch.tensor(1e-3), rtol=1e-2, atol=0)
+
+
+def test_average_follows_the_generator() -> None:
+    trainer = _trainer(_items(2), batch_size=2, accumulation_steps=1)
+    trainer.run()  # the first update copies
+    first = copy.deepcopy(trainer.generator.state_dict())
+    trainer.state.epoch = trainer.state.iteration = 0
+    trainer.run()
+    name = "stem.weight"
+    expected = 0.9 * first[name] + 0.1 * trainer.generator.state_dict()[name]
+    torch.testing.assert_close(trainer.average.module.state_dict()[name], expected)
+
+
+def test_view_head_learns_from_real_views_only() -> None:
+    """Defect 4: were synthetic views shown to it under their wished label, L_view would say nothing."""
+    trainer = _trainer(_items(2), batch_size=2, accumulation_steps=1)
+    batch = PairedBatch.from_dictionary(next(iter(DataLoader(_items(2), batch_size=2))), device=torch.device("cpu"))  # type: ignore[arg-type]
+    losses = [trainer.discriminator_losses(batch, torch.full_like(batch.label, value))["view"] for value in (0.0, 1.0)]
+    torch.testing.assert_close(losses[0], losses[1])
+
+
+def test_target_never_reaches_the_generator() -> None:
+    """Defect 1: whatever belongs to the target changes no synthetic pixel."""
+    trainer = _trainer(_items(4), batch_size=4, accumulation_steps=1)
+    batches = []
+    for other_target in (False, True):
+        items = _items(4)
+        for item in items if other_target else []:
+            item["label"] = torch.rand(1, 32, 32)
+            item["label_mask"] = torch.zeros(1, 32, 32)
+            item["label_radiomics"] = torch.randn(102)
+        batches.append(next(iter(DataLoader(items, batch_size=4))))  # type: ignore[arg-type]
+    trainer.state.epoch_length, trainer.state.iteration = 10, 1
+    trainer.accumulation_steps = 10  # no optimizer step in between
+    one = trainer._iteration(trainer, batches[0])["pred"]
+    torch.testing.assert_close(trainer._iteration(trainer, batches[1])["pred"], one)
+
+
+def test_one_pair_can_be_overfitted() -> None:
+    torch.set_default_dtype(torch.float32)
+    items = [{k: v.float() if isinstance(v, torch.Tensor) else v for k, v in item.items()} for item in _items(1)]
+    rows = torch.linspace(0, 1, 32)
+    items[0]["label"] = (rows[:, None] * rows.flip(0)[None, :])[None]
+    weights = dict.fromkeys(_WEIGHTS, 0.0) | {"L1": 1.0}
+    trainer = _trainer(
+        items,
+        batch_size=1,
+        accumulation_steps=1,
+        weights=weights,
+        optimizer=lambda parameters, lr: torch.optim.Adam(parameters, lr=3e-3),
+    )
+    trainer.state.max_epochs = 250
+    trainer.run()
+    mse = (trainer.state.output["pred"] - items[0]["label"][None]).square().mean()  # type: ignore[call-overload, index]
+    assert -10 * torch.log10(mse) > 30
+
+
+def test_too_few_pairs_for_a_batch() -> None:
+    with pytest.raises(ValueError, match="fewer than one batch of 4"):
+        ViewSynthesisTrainer(
+            device="cpu",
+            max_epochs=1,
+            train_data_loader=DataLoader(_items(2), batch_size=4, drop_last=True),  # type: ignore[arg-type]
+            **dict.fromkeys(
+                ("generator", "discriminator", "feature_network", "average", "generator_optimizer")
+                + ("discriminator_optimizer", "generator_objective", "discriminator_objective")
+            ),  # type: ignore[arg-type]
+        )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def view_vector(vectors: np.ndarray, areas_mm2: np.ndarray) -> tuple[np.ndarray, int]:
+def view_vector(vectors: ArrayLike, areas_mm2: ArrayLike) -> tuple[np.ndarray, int]:
     """Average the vectors of a view's lesions, each weighted by its lesion's area.
 
     Args:
@@ -19,12 +20,12 @@ def view_vector(vectors: np.ndarray, areas_mm2: np.ndarray) -> tuple[np.ndarray,
     Raises:
         ValueError: the shapes do not fit, or an area is not positive.
     """
-    vectors = np.asarray(vectors, dtype=np.float64)
-    areas_mm2 = np.asarray(areas_mm2, dtype=np.float64)
-    if vectors.ndim != 2 or areas_mm2.shape != vectors.shape[:1]:
-        raise ValueError(f"vectors {vectors.shape} and areas {areas_mm2.shape} must be [lesions, features], [lesions]")
-    if not (areas_mm2 > 0).all():
-        raise ValueError(f"areas {areas_mm2.tolist()} mm2 must all be positive")
-    if len(vectors) == 0:
-        return np.full(vectors.shape[1], np.nan), 0
-    return areas_mm2 @ vectors / areas_mm2.sum(), len(vectors)
+    table = np.asarray(vectors, dtype=np.float64)
+    weights = np.asarray(areas_mm2, dtype=np.float64)
+    if table.ndim != 2 or weights.shape != table.shape[:1]:
+        raise ValueError(f"vectors {table.shape} and areas {weights.shape} must be [lesions, features], [lesions]")
+    if not (weights > 0).all():
+        raise ValueError(f"areas {weights.tolist()} mm2 must all be positive")
+    if len(table) == 0:
+        return np.full(table.shape[1], np.nan), 0
+    return weights @ table / weights.sum(), len(table)

@@ -15,6 +15,8 @@ from bundle.radiomics.settings import RadiomicsSettings
 
 # PyRadiomics warns at every region about the bin count and about GLCM's symmetry: both are meant.
 logging.getLogger("radiomics").setLevel(logging.ERROR)
+# Regions are small and independent: the cores are used by working on several views at once.
+SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
 def extract_features(

@@ -1,0 +1,368 @@
+"""Prepare a collection: find views, pair, split by patient, make each view ready, extract radiomics, write tables.
+
+In the output folder:
+
+- ``images/``: prepared image, lesion label map and breast mask of each view;
+- ``views/``: one result per view, which lets a run that was stopped go on;
+- ``pairs.csv``, ``datalist.json``: the pairs, by split;
+- ``radiomics.csv``, ``regions.csv``: vectors of lesions and of random regions;
+- ``rejected.csv``: what was left out, at which stage and why;
+- ``preparation.json``: the settings that the folder's content was made with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import joblib
+from tqdm import tqdm
+
+import bundle
+from bundle.collection.files import write_json, write_table
+from bundle.collection.view_task import (
+    ViewResult,
+    ViewTask,
+    has_stored_result,
+    prepare_view,
+    relative_rejection,
+)
+from bundle.datasets import cbis_ddsm
+from bundle.datasets.pairing import STAGE as PAIRING
+from bundle.datasets.pairing import pair_views
+from bundle.datasets.splitting import split_patients
+from bundle.preparation import PreparationSettings
+from bundle.radiomics.features import FEATURE_NAMES
+from bundle.radiomics.regions import Region
+from bundle.radiomics.settings import RadiomicsSettings, settings_hash
+from bundle.records import Pair, Rejection, View
+from bundle.vocabulary import Split, ViewPosition
+
+COLLECTIONS: Mapping[str, Callable[[Path], tuple[list[View], list[Rejection]]]] = {"cbis_ddsm": cbis_ddsm.find_views}
+"""How each collection's views are found; a collection is added by adding its reader here."""
+
+_PREPARATION_NAME = "preparation.json"
+_FOLDERS = ("images", "views")
+_TABLES = ("pairs.csv", "datalist.json", "radiomics.csv", "regions.csv", "rejected.csv", _PREPARATION_NAME)
+_DECISIVE_PACKAGES = ("numpy", "scipy", "scikit-image", "pydicom", "itk", "pyradiomics", "simpleitk", "nibabel")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparationSummary:
+    """The counts of the closing lines.
+
+    Args:
+        output: the prepared collection's folder.
+        found_views: views of the catalogue.
+        prepared_views: views made ready in this or an earlier run.
+        reused_views: those of them, and of the rejected ones, that an earlier run had done.
+        pairs: number of complete pairs by split.
+        rejections: number of rows in ``rejected.csv`` by stage.
+    """
+
+    output: Path
+    found_views: int
+    prepared_views: int
+    reused_views: int
+    pairs: Mapping[Split, int]
+    rejections: Mapping[str, int]
+
+    def lines(self) -> list[str]:
+        """Say it in sentences."""
+        reused = f" ({self.reused_views} by an earlier run)" if self.reused_views else ""
+        by_split = ", ".join(f"{count} {split}" for split, count in self.pairs.items())
+        by_stage = ", ".join(f"{count} {stage}" for stage, count in self.rejections.items())
+        lines = [
+            f"views: {self.found_views} found, {self.prepared_views} prepared{reused}",
+            f"pairs: {sum(self.pairs.values())} ({by_split}) in {self.output / 'pairs.csv'}",
+            f"rejections: {sum(self.rejections.values())}{f' ({by_stage})' if by_stage else ''} "
+            f"in {self.output / 'rejected.csv'}",
+        ]
+        lines.extend(
+            f"warning: no pair is left in the {split} split; add patients or use another seed"
+            for split, count in self.pairs.items()
+            if count == 0
+        )
+        return lines
+
+
+def prepare_collection(
+    *,
+    collection: str,
+    source: Path,
+    output: Path,
+    preparation: PreparationSettings,
+    radiomics: RadiomicsSettings,
+    fractions: Mapping[Split, float],
+    seed: int,
+    workers: int,
+    overwrite: bool = False,
+) -> PreparationSummary:
+    """Prepare a collection; what an earlier run with the same settings has done is not done again.
+
+    Args:
+        collection: one of `COLLECTIONS`.
+        source: the collection's folder.
+        output: a folder that is absent, empty, or holds a preparation.
+        preparation: how views are made ready.
+        radiomics: how features are extracted.
+        fractions: part of the patients in each split.
+        seed: of the split and of the random regions.
+        workers: views worked on at once; -1 for one per core.
+        overwrite: remove a preparation that the output holds, whatever its settings.
+
+    Returns:
+        The counts.
+
+    Raises:
+        FileNotFoundError: the source or its tables are absent.
+        FileExistsError: the output holds other files, or a preparation with other settings.
+        ValueError: an argument is not allowed, a table is no table, or nothing is left to prepare.
+    """
+    if collection not in COLLECTIONS:
+        raise ValueError(f"collection is {collection!r}; it must be one of {', '.join(COLLECTIONS)}")
+    finest_canvas_mm = min(radiomics.canvas_spacings_mm)
+    if finest_canvas_mm < preparation.spacing_mm:
+        raise ValueError(
+            f"canvas features at {finest_canvas_mm:g} mm need views of that spacing, not of {preparation.spacing_mm:g} mm; "
+            "give a smaller --spacing_mm, or change canvas_spacings_mm in the radiomics settings"
+        )
+    if workers == 0 or workers < -1:
+        raise ValueError(f"workers is {workers}; it must be 1 or more, or -1 for one per core")
+    views, rejections = COLLECTIONS[collection](source)
+    source, output = source.resolve(), output.resolve()
+    breasts, unpaired = pair_views(views)
+    rejections.extend(unpaired)
+    if not breasts:
+        raise ValueError(_nothing_left("no breast has both views", rejections, source=source))
+    splits = split_patients((breast.patient_id for breast in breasts), fractions=fractions, seed=seed)
+    pairs = [breast.in_split(splits[breast.patient_id]) for breast in breasts]
+
+    settings = {
+        "collection": collection,
+        "seed": seed,
+        "fractions": {split.value: fraction for split, fraction in fractions.items()},
+        "preparation": asdict(preparation),
+        "radiomics": {**radiomics.as_dict(), "settings_hash": settings_hash(radiomics)},
+    }
+    versions = {package: version(package) for package in _DECISIVE_PACKAGES}
+    _open_output(output, settings=settings, versions=versions, overwrite=overwrite)
+
+    code = _code_hash(versions)
+    tasks = [
+        ViewTask(
+            view=view,
+            name=f"{pair.pair_id}_{view.view_position}",
+            split=pair.split,
+            source=source,
+            output=output,
+            preparation=preparation,
+            radiomics=radiomics,
+            seed=seed,
+            code=code,
+        )
+        for pair in pairs
+        for view in (pair.cc, pair.mlo)
+    ]
+    reused = sum(has_stored_result(task) for task in tasks)
+    results = _run(tasks, workers=workers)
+
+    complete: list[Pair] = []
+    for pair in pairs:
+        in_pair = {view.view_position: results[f"{pair.pair_id}_{view.view_position}"] for view in (pair.cc, pair.mlo)}
+        for result in in_pair.values():
+            rejections.extend(result.rejections)
+        if all(result.problem is None for result in in_pair.values()):
+            complete.append(pair)
+        else:
+            rejections.extend(_rejections_of_pair(pair, in_pair))
+    rejections = [relative_rejection(rejection, source=source) for rejection in rejections]
+    write_table(
+        output / "rejected.csv",
+        columns=("path", "stage", "reason"),
+        rows=sorted((rejection.path, rejection.stage, rejection.reason) for rejection in rejections),
+    )
+    if not complete:
+        raise ValueError(_nothing_left("no pair could be prepared", rejections, source=source))
+    _write_tables(output, complete, results, features_hash=settings_hash(radiomics))
+    return PreparationSummary(
+        output=output,
+        found_views=len(views),
+        prepared_views=sum(result.problem is None for result in results.values()),
+        reused_views=reused,
+        pairs={split: sum(pair.split is split for pair in complete) for split in Split},
+        rejections=dict(sorted(Counter(rejection.stage for rejection in rejections).items())),
+    )
+
+
+def _run(tasks: Sequence[ViewTask], *, workers: int) -> dict[str, ViewResult]:
+    """Work on the views in parallel; only small results come back, so that memory stays flat."""
+    # Views are the unit of parallel work: threads of their own inside each worker would only compete.
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        finished = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)(
+            joblib.delayed(prepare_view)(task) for task in tasks
+        )
+        progress = tqdm(finished, total=len(tasks), desc="views", unit="view")
+        return {task.name: result for task, result in zip(tasks, progress, strict=True)}
+
+
+def _rejections_of_pair(pair: Pair, results: Mapping[ViewPosition, ViewResult]) -> list[Rejection]:
+    """Give each bad view's own reason, and for a good view left alone the reason of its pair."""
+    rejections: list[Rejection] = []
+    for view in (pair.cc, pair.mlo):
+        problem = results[view.view_position].problem
+        partner_problem = results[view.view_position.complement].problem
+        if problem is not None:
+            rejections.append(problem)
+        elif partner_problem is not None:
+            reason = (
+                f"pair {pair.pair_id} is left out: its {view.view_position.complement} view was rejected at stage "
+                f"{partner_problem.stage} ({partner_problem.path})"
+            )
+            rejections.append(Rejection(path=str(view.image_path), stage=PAIRING, reason=reason))
+    return rejections
+
+
+def _open_output(output: Path, *, settings: Mapping[str, Any], versions: Mapping[str, str], overwrite: bool) -> None:
+    """Make the output folder ready for a preparation with these settings, and write them there first."""
+    preparation_path = output / _PREPARATION_NAME
+    if output.exists() and not output.is_dir():
+        raise FileExistsError(f"output {output} is a file; give a folder")
+    if preparation_path.is_file():
+        if overwrite:
+            for name in _FOLDERS:
+                shutil.rmtree(output / name, ignore_errors=True)
+            for name in _TABLES:
+                (output / name).unlink(missing_ok=True)
+        else:
+            _refuse_other_settings(preparation_path, settings)
+    elif output.is_dir() and any(output.iterdir()):
+        raise FileExistsError(f"output {output} holds other files and no {_PREPARATION_NAME}; give an empty folder")
+    for name in _FOLDERS:
+        (output / name).mkdir(parents=True, exist_ok=True)
+    # A run that is stopped must not leave an older run's pairs beside newer settings or images.
+    for name in _TABLES:
+        (output / name).unlink(missing_ok=True)
+    write_json(preparation_path, {**settings, "versions": dict(versions)})
+
+
+def _refuse_other_settings(preparation_path: Path, settings: Mapping[str, Any]) -> None:
+    try:
+        before = json.loads(preparation_path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FileExistsError(f"{preparation_path} cannot be read; use --overwrite or another output") from error
+    after = json.loads(json.dumps(settings))
+    different = [name for name in after if not isinstance(before, dict) or before.get(name) != after[name]]
+    if different:
+        raise FileExistsError(
+            f"{preparation_path.parent} was prepared with other settings ({', '.join(different)}); "
+            "use --overwrite or another output"
+        )
+
+
+def _code_hash(versions: Mapping[str, str]) -> str:
+    """Hash the code that decides a view's result, so that results of older code are not taken for new ones."""
+    package = Path(bundle.__file__).parent
+    files = [*package.glob("*.py")]
+    for layer in ("imaging", "dicom", "radiomics", "collection"):
+        files.extend((package / layer).rglob("*.py"))
+    digest = hashlib.sha256(json.dumps(versions, sort_keys=True).encode())
+    for path in sorted(files):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _write_tables(
+    output: Path, pairs: Sequence[Pair], results: Mapping[str, ViewResult], *, features_hash: str
+) -> None:
+    def result_of(pair: Pair, position: ViewPosition) -> ViewResult:
+        return results[f"{pair.pair_id}_{position}"]
+
+    def flags_of(pair: Pair) -> list[str]:
+        by_view = [
+            f"{position.lower()}:{flag}" for position in ViewPosition for flag in result_of(pair, position).flags
+        ]
+        return [*pair.flags, *by_view]
+
+    write_table(
+        output / "pairs.csv",
+        columns=(
+            *("pair_id", "patient_id", "laterality", "split", "cc_image", "mlo_image", "cc_mask", "mlo_mask"),
+            *("cc_spacing_mm", "mlo_spacing_mm", "flags", "cc_breast", "mlo_breast"),
+        ),
+        rows=[
+            (
+                *(pair.pair_id, pair.patient_id, pair.laterality, pair.split, cc.image, mlo.image, cc.mask, mlo.mask),
+                *(cc.spacing_mm, mlo.spacing_mm, ";".join(flags_of(pair)), cc.breast, mlo.breast),
+            )
+            for pair in pairs
+            for cc, mlo in [(result_of(pair, ViewPosition.CC), result_of(pair, ViewPosition.MLO))]
+        ],
+    )
+    write_table(
+        output / "radiomics.csv",
+        columns=(
+            *("patient_id", "pair_id", "view", "lesion_id", "scale", "settings_hash", "spacing_mm", "area_mm2"),
+            *FEATURE_NAMES,
+        ),
+        rows=(
+            (
+                *(pair.patient_id, pair.pair_id, position, lesion.lesion_id, lesion.scale, features_hash),
+                *(lesion.spacing_mm, lesion.area_mm2, *lesion.features),
+            )
+            for pair in pairs
+            for position in ViewPosition
+            for lesion in result_of(pair, position).lesions
+        ),
+    )
+    region_columns = tuple(Region.__dataclass_fields__)
+    write_table(
+        output / "regions.csv",
+        columns=(
+            *("patient_id", "pair_id", "view", "region_id", "spacing_mm", "settings_hash"),
+            *region_columns,
+            *FEATURE_NAMES,
+        ),
+        rows=(
+            (
+                *(pair.patient_id, pair.pair_id, position, each.region_id, each.spacing_mm, features_hash),
+                *(getattr(each.region, column) for column in region_columns),
+                *each.features,
+            )
+            for pair in pairs
+            for position in ViewPosition
+            for each in result_of(pair, position).regions
+        ),
+    )
+    datalist: dict[str, list[dict[str, Any]]] = {split.value: [] for split in Split}
+    for pair in pairs:
+        entry: dict[str, Any] = {
+            "pair_id": pair.pair_id,
+            "patient_id": pair.patient_id,
+            "laterality": pair.laterality.value,
+        }
+        for position in ViewPosition:
+            result = result_of(pair, position)
+            entry[position.lower()] = {
+                "image": result.image,
+                "mask": result.mask,
+                "breast": result.breast,
+                "spacing_mm": result.spacing_mm,
+            }
+        datalist[pair.split].append({**entry, "flags": flags_of(pair)})
+    write_json(output / "datalist.json", datalist)
+
+
+def _nothing_left(what: str, rejections: Sequence[Rejection], *, source: Path) -> str:
+    sentence = f"nothing is left of {source}: {what}"
+    if not rejections:
+        return sentence
+    first = relative_rejection(rejections[0], source=source)
+    return f"{sentence}; {len(rejections)} rejections, the first: {first.path} ({first.stage}): {first.reason}"

@@ -1,0 +1,339 @@
+"""The work on one view: from its files to prepared images and features. Views are independent of each other.
+
+The result of a view is a small JSON file beside its images, with a key over everything that decides it: a run that was
+stopped goes on with the views whose result is absent or has another key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bundle.collection.files import write_json
+from bundle.dicom.masks import choose_mask, fit_to_film
+from bundle.dicom.read import read_film
+from bundle.imaging.resampling import resample_image, resample_mask
+from bundle.preparation import (
+    OrientedView,
+    PreparationSettings,
+    fine_view,
+    load_prepared,
+    orient,
+    resample_view,
+    save_prepared,
+)
+from bundle.radiomics.extraction import extract_features
+from bundle.radiomics.regions import Region, draw_region, region_generator, region_mask
+from bundle.radiomics.settings import RadiomicsSettings
+from bundle.records import PreparedView, Rejection, View
+from bundle.vocabulary import RadiomicsScale, Split
+
+_LESION_FLAG = re.compile(r"lesion_(\d+)_(\w+)")
+_MOST_FLAT_REGIONS = 10
+"""Random regions that may turn out too flat for features before a view is left with fewer regions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewTask:
+    """One view and everything that decides its result.
+
+    Args:
+        view: the view of the catalogue.
+        name: unique in the collection, used for file names, e.g. ``P_00012_L_CC``.
+        split: the patient's split; random regions are drawn for training and validation only.
+        source: the collection's folder, resolved; paths in results are relative to it.
+        output: the prepared collection's folder.
+        preparation: how the view is made ready.
+        radiomics: how features are extracted.
+        seed: of the random regions.
+        code: hash of the code that makes the result.
+    """
+
+    view: View
+    name: str
+    split: Split
+    source: Path
+    output: Path
+    preparation: PreparationSettings
+    radiomics: RadiomicsSettings
+    seed: int
+    code: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LesionFeatures:
+    """The radiomic vector of one lesion at one scale and spacing."""
+
+    lesion_id: str
+    scale: RadiomicsScale
+    spacing_mm: float
+    area_mm2: float
+    features: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionFeatures:
+    """The radiomic vector of one random region at one canvas spacing."""
+
+    region_id: str
+    spacing_mm: float
+    region: Region
+    features: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewResult:
+    """What the tables need to know of one view.
+
+    Args:
+        problem: why the view was left out; None when it was prepared.
+        rejections: lesions without features.
+        flags: of the film, the masks and the preparation.
+        spacing_mm: of the prepared images.
+        image, mask, breast: the prepared files, relative to the output.
+        lesions: one per lesion, scale and spacing.
+        regions: one per random region and canvas spacing.
+    """
+
+    problem: Rejection | None = None
+    rejections: tuple[Rejection, ...] = ()
+    flags: tuple[str, ...] = ()
+    spacing_mm: float = 0.0
+    image: str = ""
+    mask: str = ""
+    breast: str = ""
+    lesions: tuple[LesionFeatures, ...] = field(default=())
+    regions: tuple[RegionFeatures, ...] = field(default=())
+
+
+def prepare_view(task: ViewTask) -> ViewResult:
+    """Make one view ready and extract its features, or take the result that an earlier run left.
+
+    Files that cannot be used end in a result with a ``problem``, never in an exception.
+    """
+    result_path = task.output / "views" / f"{task.name}.json"
+    key = _task_key(task)
+    stored = _stored_result(result_path, key=key)
+    if stored is not None:
+        return stored
+    result_path.unlink(missing_ok=True)
+    result = _made_ready(task)
+    write_json(result_path, {"key": key, "result": asdict(result)})
+    return result
+
+
+def has_stored_result(task: ViewTask) -> bool:
+    """Tell whether an earlier run left this view's result."""
+    return _stored_result(task.output / "views" / f"{task.name}.json", key=_task_key(task)) is not None
+
+
+def _made_ready(task: ViewTask) -> ViewResult:
+    view, stage, path = task.view, "read", task.view.image_path
+    flags: list[str] = list(view.flags)
+    masked_lesions = [lesion for lesion in view.lesions if lesion.mask_paths]
+    try:
+        film = read_film(path)
+        if film.view_position not in (None, view.view_position):
+            flags.append("header_view_differs")
+        if film.laterality not in (None, view.laterality):
+            flags.append("header_laterality_differs")
+        film = replace(
+            film,
+            view_position=film.view_position or view.view_position,
+            laterality=film.laterality or view.laterality,
+        )
+        stage = "mask"
+        film_shape = (film.pixels.shape[0], film.pixels.shape[1])
+        masks = []
+        for lesion in masked_lesions:
+            path = lesion.mask_paths[0]
+            path, mask = choose_mask(lesion.mask_paths, film_shape)
+            if mask.shape != film_shape:
+                flags.append(f"mask_resized:{lesion.lesion_id}")
+            masks.append(fit_to_film(mask, film_shape))
+        stage, path = "breast", view.image_path
+        oriented = orient(film, masks, task.preparation)
+        prepared = resample_view(oriented, task.preparation)
+    except (OSError, ValueError) as error:
+        return ViewResult(problem=_rejection(task, path=path, stage=stage, reason=str(error)))
+    files = save_prepared(prepared, task.output / "images", task.name)
+    # Features are those of the stored pixels: the ones that training will show.
+    prepared = load_prepared(files)
+    lesion_ids = [lesion.lesion_id for lesion in masked_lesions]
+    lesions, rejections = _lesion_features(task, lesion_ids, oriented, prepared)
+    return ViewResult(
+        rejections=tuple(rejections),
+        flags=(*flags, *(_with_lesion_id(flag, lesion_ids) for flag in prepared.flags)),
+        spacing_mm=prepared.geometry.spacing_mm,
+        image=files.image.relative_to(task.output).as_posix(),
+        mask=files.mask.relative_to(task.output).as_posix(),
+        breast=files.breast.relative_to(task.output).as_posix(),
+        lesions=tuple(lesions),
+        regions=tuple(_region_features(task, prepared)),
+    )
+
+
+def _with_lesion_id(flag: str, lesion_ids: Sequence[str]) -> str:
+    """Name the lesion by its identifier: the preparation knows only its number, ``lesion_1_outside_breast``."""
+    match = _LESION_FLAG.fullmatch(flag)
+    return f"{match[2]}:{lesion_ids[int(match[1]) - 1]}" if match else flag
+
+
+def _lesion_features(
+    task: ViewTask, lesion_ids: Sequence[str], oriented: OrientedView, prepared: PreparedView
+) -> tuple[list[LesionFeatures], list[Rejection]]:
+    """Extract each lesion's vectors: on the fine view, and on the pixels that each canvas shows."""
+    found: list[LesionFeatures] = []
+    rejections: list[Rejection] = []
+    canvases = [(spacing_mm, _canvas_image(prepared, spacing_mm)) for spacing_mm in task.radiomics.canvas_spacings_mm]
+    for index, lesion_id in enumerate(lesion_ids):
+
+        def reject(reason: str, lesion_id: str = lesion_id) -> None:
+            rejections.append(
+                _rejection(task, path=task.view.image_path, stage="radiomics", reason=f"{lesion_id}: {reason}")
+            )
+
+        regions: list[tuple[RadiomicsScale, np.ndarray, np.ndarray, float]] = []
+        try:
+            regions.append((RadiomicsScale.FINE, *fine_view(oriented, task.preparation, index)))
+        except ValueError as error:
+            reject(f"no fine features: {error}")
+        for spacing_mm, canvas_image in canvases:
+            canvas_mask = _canvas_mask(prepared, prepared.lesions == index + 1, spacing_mm)
+            regions.append((RadiomicsScale.CANVAS, canvas_image, canvas_mask, spacing_mm))
+        for scale, image, mask, spacing_mm in regions:
+            try:
+                features = extract_features(image, mask, spacing_mm=spacing_mm, settings=task.radiomics)
+            except ValueError as error:
+                reject(f"no {scale} features at {spacing_mm:g} mm: {error}")
+                continue
+            found.append(
+                LesionFeatures(
+                    lesion_id=lesion_id,
+                    scale=scale,
+                    spacing_mm=spacing_mm,
+                    area_mm2=float(np.count_nonzero(mask)) * spacing_mm**2,
+                    features=tuple(features.tolist()),
+                )
+            )
+    return found, rejections
+
+
+def _region_features(task: ViewTask, prepared: PreparedView) -> list[RegionFeatures]:
+    """Draw random regions for each canvas spacing and extract their vectors; fewer where the breast holds fewer."""
+    if task.split is Split.TEST:
+        return []
+    settings = task.radiomics.regions
+    found: list[RegionFeatures] = []
+    for spacing_mm in task.radiomics.canvas_spacings_mm:
+        image = _canvas_image(prepared, spacing_mm)
+        breast = _canvas_mask(prepared, prepared.breast, spacing_mm)
+        generator = region_generator(seed=task.seed, name=f"{task.name}/{spacing_mm:g}")
+        here: list[RegionFeatures] = []
+        flat_regions = 0
+        while len(here) < settings.per_view and flat_regions < _MOST_FLAT_REGIONS:
+            region = draw_region(
+                breast,
+                spacing_mm=spacing_mm,
+                least_radius_mm=settings.least_radius_mm,
+                greatest_radius_mm=settings.greatest_radius_mm,
+                least_pixels=task.radiomics.least_pixels,
+                generator=generator,
+            )
+            if region is None:
+                break
+            mask = region_mask(region, shape=(breast.shape[0], breast.shape[1]), spacing_mm=spacing_mm)
+            try:
+                features = extract_features(image, mask, spacing_mm=spacing_mm, settings=task.radiomics)
+            except ValueError:  # too flat: a random region is no data of the collection, another one is drawn
+                flat_regions += 1
+                continue
+            here.append(
+                RegionFeatures(
+                    region_id=f"region_{len(here) + 1}",
+                    spacing_mm=spacing_mm,
+                    region=region,
+                    features=tuple(features.tolist()),
+                )
+            )
+        found.extend(here)
+    return found
+
+
+def _canvas_image(prepared: PreparedView, spacing_mm: float) -> np.ndarray:
+    return resample_image(prepared.image, spacing_mm=prepared.geometry.spacing_mm, target_spacing_mm=spacing_mm)
+
+
+def _canvas_mask(prepared: PreparedView, mask: np.ndarray, spacing_mm: float) -> np.ndarray:
+    return resample_mask(mask, spacing_mm=prepared.geometry.spacing_mm, target_spacing_mm=spacing_mm)
+
+
+def _rejection(task: ViewTask, *, path: Path, stage: str, reason: str) -> Rejection:
+    return relative_rejection(Rejection(path=str(path), stage=stage, reason=reason), source=task.source)
+
+
+def relative_rejection(rejection: Rejection, *, source: Path) -> Rejection:
+    """Make the file names in a rejection relative to the collection's folder, in its path and in its reason."""
+    prefix = f"{source}/"
+    return Rejection(
+        path=rejection.path.removeprefix(prefix), stage=rejection.stage, reason=rejection.reason.replace(prefix, "")
+    )
+
+
+def _task_key(task: ViewTask) -> str:
+    """Hash everything that decides the result: settings, code, and the files by size and time of change."""
+    paths = [task.view.image_path, *(path for lesion in task.view.lesions for path in lesion.mask_paths)]
+    decisive = {
+        "code": task.code,
+        "preparation": asdict(task.preparation),
+        "radiomics": task.radiomics.as_dict(),
+        "seed": task.seed,
+        "split": task.split,
+        "flags": task.view.flags,
+        "lesions": [lesion.lesion_id for lesion in task.view.lesions],
+        "files": [(str(path), *_size_and_time(path)) for path in paths],
+    }
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def _stored_result(path: Path, *, key: str) -> ViewResult | None:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return _result_from_dict(document["result"]) if document["key"] == key else None
+
+
+def _result_from_dict(content: dict[str, Any]) -> ViewResult:
+    return ViewResult(
+        problem=Rejection(**content["problem"]) if content["problem"] else None,
+        rejections=tuple(Rejection(**each) for each in content["rejections"]),
+        flags=tuple(content["flags"]),
+        spacing_mm=content["spacing_mm"],
+        image=content["image"],
+        mask=content["mask"],
+        breast=content["breast"],
+        lesions=tuple(
+            LesionFeatures(**{**each, "scale": RadiomicsScale(each["scale"]), "features": tuple(each["features"])})
+            for each in content["lesions"]
+        ),
+        regions=tuple(
+            RegionFeatures(**{**each, "region": Region(**each["region"]), "features": tuple(each["features"])})
+            for each in content["regions"]
+        ),
+    )

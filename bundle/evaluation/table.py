@@ -1,4 +1,4 @@
-"""The summary as plain text for a terminal, at most 100 columns wide."""
+"""The summary as plain text for a terminal, at most 120 columns wide."""
 
 from __future__ import annotations
 

@@ -40,13 +40,14 @@ def ssim_map(pred: torch.Tensor, target: torch.Tensor, *, data_range: float) -> 
         data_range: width of the intensity range; 1.0 for prepared views.
 
     Returns:
-        ``[B, 1, H - 6, W - 6]`` in the images' type, differentiable; element (0, 0) belongs to the window centred at
-        pixel (3, 3).
+        ``[B, 1, H - 6, W - 6]`` float64, differentiable (L_SSIM takes it), NaN where an image has NaN; element (0, 0)
+        belongs to the window centred at pixel (3, 3).
 
     Raises:
         ValueError: the frame is smaller than the window.
     """
-    x, y = pred, target
+    # Variances are small differences of squares: in bfloat16 or float32 they would be mostly rounding.
+    x, y = pred.double(), target.double()
     if min(x.shape[-2:]) < WINDOW_PIXELS:
         raise ValueError(
             f"SSIM needs a frame of at least {WINDOW_PIXELS} x {WINDOW_PIXELS} pixels, got {list(x.shape[-2:])}."

@@ -124,3 +124,18 @@ class TestWrongInput:
 def test_ssim_needs_room_for_its_window() -> None:
     with pytest.raises(ValueError, match="7 x 7"):
         ssim(torch.zeros(1, 1, 6, 9), torch.zeros(1, 1, 6, 9), data_range=1.0)
+
+
+def test_ssim_map_has_the_right_gradient() -> None:
+    """L_SSIM is made of it."""
+    pred, target = (torch.rand(1, 1, 8, 9, generator=torch.Generator().manual_seed(s)).double() for s in (0, 1))
+    pred.requires_grad_(True)
+    assert torch.autograd.gradcheck(lambda image: ssim_map(image, target, data_range=1.0), pred)
+
+
+def test_ssim_map_of_bfloat16_is_computed_in_double() -> None:
+    pred, target = (torch.from_numpy(images) for images in smooth_pairs(seed=5, data_range=1.0))
+    coarse = pred.bfloat16()
+    assert torch.equal(
+        ssim_map(coarse, target, data_range=1.0), ssim_map(coarse.double(), target.double(), data_range=1.0)
+    )

@@ -1,0 +1,1 @@
+"""From a film to a synthetic view: DICOM in, DICOM out."""

@@ -1,0 +1,104 @@
+"""The synthetic view written out: a DICOM file and a picture."""
+
+import hashlib
+import re
+from collections.abc import Hashable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.transforms import Transform
+
+from bundle.dicom.read import read_header
+from bundle.dicom.write import write_synthetic_view
+from bundle.inference.stopping import ending_with_a_sentence
+from bundle.report.panels import view_panel
+from bundle.vocabulary import Direction, Laterality, ViewPosition
+
+
+class SaveImageSyntheticMammogramd(Transform):
+    """Write ``pred`` as DICOM and, beside its source, as PNG; add their paths as ``written``.
+
+    Files are called after the direction and a number that is free in the folder (``cc_to_mlo_001.dcm``): no name tells
+    anything of the patient, and no earlier file is replaced.
+
+    Args:
+        output_dir: folder, made where absent.
+        weights: file of the weights that made ``pred``; its hash goes into the DICOM file.
+        model_name: see `write_synthetic_view`.
+        model_version: see `write_synthetic_view`.
+        mark: burn a visible mark into the DICOM file's pixels; the words true and false are understood.
+    """
+
+    def __init__(
+        self,
+        *,
+        output_dir: str | Path,
+        weights: str | Path,
+        model_name: str,
+        model_version: str,
+        mark: bool | str = False,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.weights = Path(weights)
+        self.model_name = model_name
+        self.model_version = str(model_version)
+        self.mark = mark
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the file of weights, in hexadecimal."""
+        with self.weights.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Write one synthetic view, or end the program with a sentence."""
+        with ending_with_a_sentence():
+            return {**data, "written": self._written(data)}
+
+    def _written(self, data: Mapping[Hashable, Any]) -> list[str]:
+        target_view = ViewPosition.MLO if int(data["target_view"]) == ViewPosition.MLO.class_index else ViewPosition.CC
+        laterality = Laterality(data["laterality"])
+        source, lesions = data["image"].float().cpu().numpy()
+        synthetic = data["pred"][0].float().cpu().numpy()
+        direction = next(each for each in Direction if each.target is target_view)
+        path = _free_path(self.output_dir, prefix=direction.value)
+        write_synthetic_view(
+            synthetic,
+            source=read_header(Path(data["source_path"])),
+            target_view=target_view,
+            laterality=laterality,
+            spacing_mm=float(data["spacing_mm"]),
+            model_name=self.model_name,
+            model_version=self.model_version,
+            weights_sha256=self.weights_sha256,
+            path=path,
+            mark=_as_bool(self.mark),
+            flags=[flag for flag in data["flags"].split(",") if flag],
+        )
+
+        def hung(array: np.ndarray) -> np.ndarray:
+            return array[:, ::-1] if laterality is Laterality.RIGHT else array
+
+        panel = view_panel(
+            [[hung(source), hung(synthetic)]],
+            titles=[f"source {target_view.complement}", f"SYNTHETIC {target_view}, not for diagnosis"],
+            outlines=[[hung(lesions) > 0, None]],
+            path=path.with_suffix(".png"),
+        )
+        return [str(path), str(panel)]
+
+
+def _free_path(folder: Path, *, prefix: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    taken = [re.fullmatch(rf"{prefix}_(\d+)\.(dcm|png)", path.name) for path in folder.iterdir()]
+    number = max((int(match.group(1)) for match in taken if match), default=0) + 1
+    return folder / f"{prefix}_{number:03d}.dcm"
+
+
+def _as_bool(value: bool | str) -> bool:
+    words = {"true": True, "false": False}
+    if str(value).lower() not in words:
+        raise ValueError(f"--mark must be true or false; got {value}")
+    return words[str(value).lower()]

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
+from bundle.imaging.orientation import chest_wall_is_right
 from bundle.imaging.resampling import resample_image
 
 # Longest side of the reduced copy on which the breast is found: 0.6 to 0.8 mm a pixel on a full film. Lengths below are
@@ -15,15 +16,26 @@ WORKING_SIDE = 384
 # Otsu's threshold needs two classes of like width: this power spreads the dark tones and gathers the bright ones, so
 # that the two are background and breast, not fat and muscle.
 TONE_POWER = 0.4
-# The skin line, as a share of the way from background to median tissue: film darkens gradually there, and the glow of
-# a light box around the borders stays below.
+# The skin line, as a share of the way from background to fat, which is the darker tissue: film darkens gradually there,
+# and the glow of a light box around the borders stays below.
 SKIN_LEVEL = 0.12
+FAT_QUANTILE = 0.25
 # Radius of the opening that cuts off borders, tape, labels and folds which touch the breast, about 3 mm.
 OPENING_SHARE = 0.012
-# A white border: rows or columns that are bright over most of their length, at most so much of the film's side.
+# A border (see `_white_borders`): share of the film's maximum, share of a line's length, share of the film's side, and
+# the share of a line that must be dark further in for the comparison to be made.
 BORDER_BRIGHTNESS = 0.85
 BORDER_COVERAGE = 0.75
 BORDER_DEPTH = 0.08
+BORDER_STEP_COVERAGE = 0.7
+BORDER_DARK_SHARE = 0.15
+# A fold: the outline is nearer to the chest wall than this share of the breast's depth, and over this share of the
+# film's side it approaches the chest wall by less than this many pixels a row.
+FOLD_EXTENT = 0.2
+FOLD_STEP_SHARE = 0.03
+FOLD_SLOPE = 0.25
+# Below this difference of grey values there is no picture.
+LEAST_CONTRAST = 1e-3
 # Smaller than this share of the film is no breast but a label.
 SMALLEST_BREAST = 0.02
 
@@ -53,7 +65,6 @@ def segment_breast(
     if padding is not None:
         absent = resample_image(padding, spacing_mm=spacing_mm, target_spacing_mm=working_mm) > 0.5
         small[absent] = 0.0
-    absent |= _white_borders(small)
     breast = _breast_region(small, absent)
     # Linear interpolation between the reduced pixels gives a smooth outline instead of steps.
     shares = resample_image(breast, spacing_mm=working_mm, target_spacing_mm=spacing_mm, shape=(rows, columns))
@@ -61,15 +72,16 @@ def segment_breast(
 
 
 def _breast_region(small: np.ndarray, absent: np.ndarray) -> np.ndarray:
+    """Find the breast on the reduced copy; ``absent`` marks padding."""
     present = small[~absent]
-    if present.size == 0 or present.max() - present.min() < 1e-3:
+    if present.size == 0 or present.max() - present.min() < LEAST_CONTRAST:
         raise ValueError("no breast found: the picture is uniform")
-    smoothed = ndimage.gaussian_filter(np.where(absent, 0.0, small), 1.0)
-    tones = np.clip(smoothed[~absent], 0.0, 1.0) ** TONE_POWER
-    split = threshold_otsu(tones) ** (1.0 / TONE_POWER)
+    smoothed = ndimage.gaussian_filter(small, 1.0)
     values = smoothed[~absent]
-    background, tissue = np.median(values[values <= split]), np.median(values[values > split])
-    bright = (smoothed > background + SKIN_LEVEL * (tissue - background)) & ~absent
+    split = threshold_otsu(np.clip(values, 0.0, 1.0) ** TONE_POWER) ** (1.0 / TONE_POWER)
+    background, fat = np.median(values[values <= split]), np.quantile(values[values > split], FAT_QUANTILE)
+    bright = smoothed > background + SKIN_LEVEL * (fat - background)
+    bright &= ~absent & ~_white_borders(small, bright_level=(background + fat) / 2)
 
     radius = max(1.0, OPENING_SHARE * max(small.shape))
     opened = _opened(bright, radius)
@@ -87,7 +99,30 @@ def _breast_region(small: np.ndarray, absent: np.ndarray) -> np.ndarray:
     breast = bright & (ndimage.distance_transform_edt(~core) <= radius)
     labels, _ = ndimage.label(breast)
     breast = labels == np.bincount(labels[core]).argmax()
-    return ndimage.binary_fill_holes(breast)
+    return _without_folds(ndimage.binary_fill_holes(breast))
+
+
+def _without_folds(breast: np.ndarray) -> np.ndarray:
+    """Cut off the belly's or the other breast's fold and strips of border along the chest wall, above and below.
+
+    From the nipple's row outwards, where the outline has come near to the chest wall and then runs along it (or away
+    from it), it is no longer the breast's.
+    """
+    right = chest_wall_is_right(breast)
+    facing_left = breast[:, ::-1] if right else breast
+    wall = int(np.flatnonzero(facing_left.any(axis=0))[0])
+    # Extent of each row from the chest wall; 0 where the row is empty.
+    extent = np.where(facing_left.any(axis=1), breast.shape[1] - np.argmax(facing_left[:, ::-1], axis=1) - wall, 0)
+    nipple = int(extent.argmax())
+    step = max(2, round(FOLD_STEP_SHARE * max(breast.shape)))
+    kept = breast.copy()
+    for outwards in (slice(nipple, None), slice(nipple, None, -1)):
+        profile = np.trim_zeros(extent[outwards], "b")
+        beyond = np.pad(profile, (0, step), mode="edge")[step:]
+        along_wall = (profile < FOLD_EXTENT * extent.max()) & (profile - beyond < FOLD_SLOPE * step)
+        if along_wall.any():
+            kept[outwards][int(along_wall.argmax()) :] = False
+    return kept
 
 
 def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
@@ -99,22 +134,26 @@ def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
     return (ndimage.distance_transform_edt(~eroded) <= radius)[1:-1, 1:-1]
 
 
-def _white_borders(small: np.ndarray) -> np.ndarray:
-    """Mark white bands along the edges of a scanned film.
+def _white_borders(small: np.ndarray, *, bright_level: float) -> np.ndarray:
+    """Mark bright bands along the edges of a scanned film: unexposed film, the light box's glow, rulers.
 
-    A band counts only where it ends within `BORDER_DEPTH`: a bright breast that fills a whole side does not end there.
+    A line of a band is nearly white over most of its length, or it is bright at nearly all the places where the film is
+    dark further in: tissue at an edge goes on inwards, a border does not.
     """
     borders = np.zeros(small.shape, dtype=bool)
-    white = small >= BORDER_BRIGHTNESS * small.max()
-    for axis, side in ((0, 0), (0, -1), (1, 0), (1, -1)):
-        lines = white if axis == 0 else white.T
-        marked = borders if axis == 0 else borders.T
-        if side == -1:
-            lines, marked = lines[::-1], marked[::-1]
-        coverage = lines.mean(axis=1)
-        depth = int(BORDER_DEPTH * len(lines))
-        is_border = coverage[: depth + 1] >= BORDER_COVERAGE
-        if is_border.any() and not is_border[depth]:
+    for flipped, transposed in ((False, False), (True, False), (False, True), (True, True)):
+        film, marked = (small.T, borders.T) if transposed else (small, borders)
+        if flipped:
+            film, marked = film[::-1], marked[::-1]
+        depth = int(BORDER_DEPTH * len(film))
+        outer, inner = film[:depth], film[depth]
+        # A bright breast that fills a whole side is as bright at the depth where a border must have ended.
+        is_border = (outer >= BORDER_BRIGHTNESS * small.max()).mean(axis=1) >= BORDER_COVERAGE
+        is_border &= (inner >= BORDER_BRIGHTNESS * small.max()).mean() < BORDER_COVERAGE
+        dark = inner < bright_level
+        if dark.mean() >= BORDER_DARK_SHARE:
+            is_border |= (outer[:, dark] >= bright_level).mean(axis=1) >= BORDER_STEP_COVERAGE
+        if is_border.any():
             # One line more: the reduced copy blends the border's inner edge with the film.
             marked[: int(np.flatnonzero(is_border)[-1]) + 2] = True
     return borders

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import struct
 import tempfile
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -136,8 +138,7 @@ def stored_pixels(dataset: pydicom.Dataset) -> np.ndarray:
     syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
     if syntax is None:
         raise ValueError("there is no Transfer Syntax UID (0002,0010), so the pixels cannot be decoded")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they quote values, which may be the patient's
+    with _silent_parser():
         try:
             pixels = pixel_array(dataset)
         except (RuntimeError, NotImplementedError):
@@ -217,8 +218,7 @@ def laterality(dataset: pydicom.Dataset) -> Laterality | None:
 
 
 def _read_dataset(path: Path, *, stop_before_pixels: bool) -> FileDataset:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they quote values, which may be the patient's
+    with _silent_parser():
         try:
             dataset = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
         except InvalidDicomError:
@@ -226,6 +226,20 @@ def _read_dataset(path: Path, *, stop_before_pixels: bool) -> FileDataset:
         except PARSE_ERRORS as error:
             raise ValueError(f"{path}: the DICOM headers cannot be read ({_reason(error)}); damaged or cut?") from None
     return dataset
+
+
+@contextmanager
+def _silent_parser() -> Iterator[None]:
+    """Keep pydicom's warnings and log lines back: they quote values, which may be the patient's."""
+    logger = logging.getLogger("pydicom")
+    was_disabled = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = was_disabled
 
 
 def _reason(error: BaseException) -> str:

@@ -90,7 +90,7 @@ class Breast:
         x = np.arange(spacing_mm / 2, p.depth_mm, spacing_mm, dtype=np.float32)
         yz = np.arange(-half, half, spacing_mm, dtype=np.float32)
         grid = np.stack([g.ravel() for g in np.meshgrid(x, yz, yz, indexing="ij")])
-        gauge, _ = self._gauge(grid)
+        gauge, _ = self.surface(grid)
         return grid[:, (gauge < 1.0) & ~self.is_muscle(grid)]
 
     def is_muscle(self, points_mm: np.ndarray) -> np.ndarray:
@@ -100,6 +100,10 @@ class Breast:
     def glandular(self, points_mm: np.ndarray) -> np.ndarray:
         """Glandular content in [0, 1] at each point ``[3, N]``, skin and muscle not considered."""
         return np.maximum(_soft_step(self._score(points_mm) - self.threshold), self._ligaments(points_mm))
+
+    def glandular_fraction(self) -> float:
+        """Volume fraction of glandular tissue in front of the muscle, skin not counted."""
+        return float(self.glandular(self.interior_points(spacing_mm=3.0)).mean())
 
     def attenuation_per_mm(self, points_mm: np.ndarray) -> np.ndarray:
         """Linear attenuation at each point ``[3, N]``, without skin and lesions."""
@@ -118,10 +122,10 @@ class Breast:
         along = points_mm[1] * np.float32(np.cos(fibre)) + points_mm[2] * np.float32(np.sin(fibre))
         along = np.maximum(along - np.float32(p.pectoral_start_mm), 0.0)
         slope = np.float32(np.tan(np.deg2rad(p.pectoral_angle_deg)))
-        return points_mm[0] - slope * along * (1.12 - 0.0009 * along)
+        return points_mm[0] + np.float32(0.5) - slope * along * (1.12 - 0.0009 * along)
 
-    def _gauge(self, points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The slice's gauge (0 in the centre, 1 on the surface) and the distance to the surface in mm."""
+    def surface(self, points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gauge of the slice (0 in its centre, 1 on the surface) and distance to the surface in mm, at ``[3, N]``."""
         p = self.parameters
         x, y, z = points_mm
         u = np.clip(x / np.float32(p.depth_mm), 0.0, 1.0)
@@ -154,11 +158,11 @@ class Breast:
         )
 
     def _score(self, points_mm: np.ndarray) -> np.ndarray:
-        """What, above the threshold, is glandular: an envelope that leaves fat under the skin and at the back, plus texture."""
+        """What, above the threshold, is glandular: an envelope leaving fat at skin and chest wall, plus texture."""
         p = self.parameters
         x = points_mm[0]
         u = np.clip(x / np.float32(p.depth_mm), 0.0, 1.0)
-        gauge, distance = self._gauge(points_mm)
+        gauge, distance = self.surface(points_mm)
         bend = np.float32(p.depth_mm) * u * u
         # Glandular tissue reaches furthest back in the upper outer quadrant.
         y = (points_mm[1] - np.float32(p.turn) * bend) / np.float32(p.radius_lateral_mm) - np.float32(0.10)

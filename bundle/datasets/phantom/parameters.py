@@ -7,8 +7,8 @@ Sources of the distributions (where a number has no source it was chosen so that
 
 - Size, skin and glandular fraction: Huang et al. 2011, "The characterization of breast anatomical metrics using
   dedicated breast CT", Med Phys 38(4):2180; Yaffe et al. 2009, "The myth of the 50-50 breast", Med Phys 36(12):5437.
-- Compressed thickness: Robinson et al. 2008 and Helvie et al. 1994 report means of 50 to 55 mm with a standard deviation
-  near 13 mm, growing with volume.
+- Compressed thickness: Robinson et al. 2008 and Helvie et al. 1994 report means of 50 to 55 mm with a standard
+  deviation near 13 mm, growing with volume.
 - Shape as a superquadric with ptosis and turn: Chen et al. 2012, "An anthropomorphic breast model for breast imaging
   simulation and optimization", Acad Radiol 18(5):536.
 - BI-RADS density categories in a screened population, about 10, 40, 40 and 10 %: Sprague et al. 2014, JNCI 106(10).
@@ -124,6 +124,10 @@ class ViewParameters:
         outline_exponent: exponent of the pressed outline; 2 is an ellipse.
         nipple_roll_mm: how far the nipple is turned out of profile.
         mirrored: the film was digitised from its back.
+        label_dot_mm: size of the dots of the label marker's letters; 0 for a film without a marker.
+        label_quarter_turns: how the marker was laid down.
+        label_margin_mm: distance of the marker from the film's edges.
+        border_mm: width of the bright border that the digitizer saw beside the film; 0 for none.
         noise_seed: seed of the film's noise.
     """
 
@@ -137,6 +141,10 @@ class ViewParameters:
     outline_exponent: float
     nipple_roll_mm: float
     mirrored: bool
+    label_dot_mm: float
+    label_quarter_turns: int
+    label_margin_mm: float
+    border_mm: float
     noise_seed: int
 
 
@@ -174,8 +182,8 @@ def draw_woman(generator: np.random.Generator) -> BreastParameters:
         skin_mm=_bounded_normal(generator, 1.45, 0.3, 0.8, 2.2),
         nipple_radius_mm=_bounded_normal(generator, 5.0, 0.8, 3.5, 7.0),
         nipple_length_mm=_bounded_normal(generator, 6.0, 1.8, 2.5, 10.0),
-        pectoral_angle_deg=_bounded_normal(generator, 21.0, 4.5, 10.0, 32.0),
-        pectoral_start_mm=_bounded_normal(generator, -14.0, 14.0, -45.0, 15.0) * size,
+        pectoral_angle_deg=_bounded_normal(generator, 14.0, 3.0, 7.0, 22.0),
+        pectoral_start_mm=_bounded_normal(generator, 10.0, 13.0, -20.0, 40.0) * size,
         pectoral_fibre_deg=_bounded_normal(generator, 48.0, 5.0, 35.0, 60.0),
         axilla_depth_mm=_bounded_normal(generator, 62.0, 9.0, 40.0, 85.0) * size,
     )
@@ -220,7 +228,7 @@ def draw_views(breast: BreastParameters, generator: np.random.Generator) -> dict
             else _bounded_normal(generator, 46.0, 5.0, 35.0, 60.0),
             thickness_mm=float(np.clip(thickness * np.exp(generator.normal(0.0 if is_cc else 0.03, 0.05)), 24.0, 88.0)),
             spread=_bounded_normal(generator, 1.36, 0.05, 1.2, 1.5),
-            posterior_cut_mm=_bounded_normal(generator, 8.0, 4.0, 0.0, 18.0)
+            posterior_cut_mm=_bounded_normal(generator, 11.0, 4.0, 1.0, 22.0)
             if is_cc
             else _bounded_normal(generator, 2.0, 2.0, 0.0, 8.0),
             tilt_deg=_bounded_normal(generator, 0.0, 2.0, -5.0, 5.0),
@@ -228,6 +236,10 @@ def draw_views(breast: BreastParameters, generator: np.random.Generator) -> dict
             outline_exponent=_bounded_normal(generator, 2.1, 0.12, 1.8, 2.4),
             nipple_roll_mm=_bounded_normal(generator, 0.0, 2.0, -5.0, 5.0),
             mirrored=bool(generator.random() < 0.06),
+            label_dot_mm=float(generator.uniform(1.1, 1.9)) * bool(generator.random() < 0.75),
+            label_quarter_turns=int(generator.choice([0, 0, 1, 3])),
+            label_margin_mm=float(generator.uniform(5.0, 16.0)),
+            border_mm=float(generator.uniform(1.0, 3.5)) * bool(generator.random() < 0.2),
             noise_seed=int(generator.integers(2**32)),
         )
     return views

@@ -1,0 +1,315 @@
+"""One exposure: line integrals through the pressed breast, and the film that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy import ndimage, special
+
+from bundle.datasets.phantom.anatomy import CALCIFICATION_PER_MM, FAT_PER_MM, SKIN_PER_MM, Breast
+from bundle.datasets.phantom.compression import Columns, Compression
+from bundle.datasets.phantom.lesions import Lesion
+from bundle.datasets.phantom.parameters import ViewParameters
+from bundle.vocabulary import Laterality, ViewPosition
+
+# Screen-film cassettes, height (along the chest wall) by width, in mm.
+CASSETTES_MM = ((240.0, 180.0), (300.0, 240.0))
+_COARSEST_SAMPLING_MM = 1.0
+_STEP_ALONG_BEAM_MM = 2.0
+_ROWS_AT_ONCE = 400_000  # samples evaluated together; bounds the memory at any film spacing
+_FREE_EDGE_MM = 24.0
+
+# Blur of screen, focal spot and digitizer, as a standard deviation at the film.
+_BLUR_MM = 0.08
+# Quanta per mm2 that the screen absorbs at the reference exposure, through 1 / e of attenuation beyond it.
+_QUANTA_PER_MM2 = 3.0e4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectedLesion:
+    """What one view shows of one lesion.
+
+    Args:
+        mask: bool ``[rows, columns]``.
+        centre_px: (row, column) of the projected 3-D centre, from the top left pixel's centre.
+    """
+
+    mask: np.ndarray
+    centre_px: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exposure:
+    """One view before it becomes a film; chest wall at the left edge, lateral or the armpit at the top.
+
+    Args:
+        line_integral: float32 ``[rows, columns]``, the integral of the attenuation along the beam (no unit).
+        thickness_mm: float32 ``[rows, columns]``, length of the tissue along the beam.
+        lesions: one per lesion of the breast, in their order.
+        nipple_px: (row, column) of the nipple.
+        spacing_mm: of the pixels.
+    """
+
+    line_integral: np.ndarray
+    thickness_mm: np.ndarray
+    lesions: tuple[ProjectedLesion, ...]
+    nipple_px: tuple[float, float]
+    spacing_mm: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FilmFrame:
+    """Where the film lies: film position (row and column, in mm from the top left corner) to compressed coordinates."""
+
+    top_mm: float
+    cut_mm: float
+    tilt_rad: float
+    pivot_mm: float
+
+    def to_breast(self, down_mm: np.ndarray, right_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        along = self.top_mm - down_mm - self.pivot_mm
+        cosine, sine = np.cos(self.tilt_rad), np.sin(self.tilt_rad)
+        x = self.cut_mm + right_mm * cosine + along * sine
+        return np.maximum(x, 0.0), self.pivot_mm + along * cosine - right_mm * sine
+
+    def to_film(self, x_mm: float, v_mm: float) -> tuple[float, float]:
+        forward, along = x_mm - self.cut_mm, v_mm - self.pivot_mm
+        cosine, sine = np.cos(self.tilt_rad), np.sin(self.tilt_rad)
+        right = forward * cosine - along * sine
+        return self.top_mm - self.pivot_mm - (forward * sine + along * cosine), right
+
+
+def choose_cassette(compressions: dict[ViewPosition, Compression]) -> tuple[float, float]:
+    """Choose the smallest cassette (height, width in mm) that holds the pressed breast in both views."""
+    for height, width in CASSETTES_MM:
+        fits = all(c.depth_mm + 8.0 < width for c in compressions.values())
+        _, low, high = compressions[ViewPosition.CC].outline_mm()
+        if fits and high.max() - low.min() < height - 16.0:
+            return height, width
+    return CASSETTES_MM[-1]
+
+
+def expose(
+    *,
+    breast: Breast,
+    lesions: tuple[Lesion, ...],
+    compression: Compression,
+    view: ViewParameters,
+    cassette_mm: tuple[float, float],
+    spacing_mm: float,
+) -> Exposure:
+    """Project the pressed breast onto the film by Beer and Lambert's law, with a parallel beam.
+
+    The samples lie at the film's pixels, or at a whole fraction of them where the film is coarser than 1 mm, so that a
+    coarser film is the same breast, averaged.
+    """
+    oversampling = int(np.ceil(spacing_mm / _COARSEST_SAMPLING_MM))
+    pitch = spacing_mm / oversampling
+    rows, columns = (round(size / spacing_mm) * oversampling for size in cassette_mm)
+    frame = _place_film(compression, view, height_mm=rows * pitch)
+
+    down, right = np.meshgrid((np.arange(rows) + 0.5) * pitch, (np.arange(columns) + 0.5) * pitch, indexing="ij")
+    x, v = frame.to_breast(down.ravel(), right.ravel())
+    all_columns = compression.columns(x, v)
+    thickness = all_columns.thickness_mm.reshape(rows, columns)
+    integral = _integrate(breast, compression, all_columns).reshape(rows, columns)
+    integral += _skin(thickness, pitch, breast.parameters.skin_mm)
+    nipple_x, nipple_v = compression.nipple_mm()
+    nipple_v += view.nipple_roll_mm
+    integral += _nipple(breast, x - nipple_x, v - nipple_v, all_columns.thickness_mm).reshape(rows, columns)
+
+    projected = []
+    for lesion in lesions:
+        centre = compression.compressed(lesion.centre_mm)
+        excess, mask = _project_lesion(breast, lesion, compression, frame, (rows, columns), pitch)
+        integral += excess
+        down_mm, right_mm = frame.to_film(centre[0], centre[1])
+        projected.append(
+            ProjectedLesion(
+                mask=_average(mask.astype(np.float32), oversampling) >= 0.5,
+                centre_px=(down_mm / spacing_mm - 0.5, right_mm / spacing_mm - 0.5),
+            )
+        )
+    down_mm, right_mm = frame.to_film(nipple_x, nipple_v)
+    return Exposure(
+        line_integral=_average(integral, oversampling).astype(np.float32),
+        thickness_mm=_average(thickness, oversampling).astype(np.float32),
+        lesions=tuple(projected),
+        nipple_px=(down_mm / spacing_mm - 0.5, right_mm / spacing_mm - 0.5),
+        spacing_mm=spacing_mm,
+    )
+
+
+def presentation(exposure: Exposure, view: ViewParameters) -> np.ndarray:
+    """Make the film's brightness in [0, 1], bright where little light came through.
+
+    The rendering is the same for all films: no figure is taken from the image. Automatic exposure control lengthens the
+    exposure with the thickness between the plates (known before the exposure), as for a breast of fat; what is left is
+    the tissue's own. The characteristic curve of film is a sigmoid of the logarithmic exposure (Haus 1996, Med Phys).
+
+    Returns:
+        float32 ``[rows, columns]``.
+    """
+    generator = np.random.default_rng(view.noise_seed)
+    integral = ndimage.gaussian_filter(exposure.line_integral, _BLUR_MM / exposure.spacing_mm)
+    beyond = integral - np.float32(_EXPOSURE_CONTROL * FAT_PER_MM * view.thickness_mm)
+    quanta = _QUANTA_PER_MM2 * exposure.spacing_mm**2 * np.exp(-(beyond - 1.0))
+    noise = generator.standard_normal(beyond.shape, dtype=np.float32) / np.sqrt(quanta)
+    brightness = special.expit((beyond + noise - _MIDDLE) / _LATITUDE)
+    # Base and fog: the clear film is not perfectly dark for the digitizer, nor even.
+    fog = 0.012 + 0.004 * generator.standard_normal()
+    grain = 0.0025 * generator.standard_normal(beyond.shape, dtype=np.float32) / min(1.0, exposure.spacing_mm) ** 0.5
+    return np.clip(abs(fog) + grain + (1 - abs(fog)) * brightness, 0.0, 1.0).astype(np.float32)
+
+
+_EXPOSURE_CONTROL = 0.75
+_MIDDLE = 1.12
+_LATITUDE = 0.38
+
+
+def chest_wall_at_left(laterality: Laterality, view: ViewParameters) -> bool:
+    """Whether the stored film has its chest wall at the left edge: left breasts do, unless the film was mirrored."""
+    return (laterality is Laterality.LEFT) != view.mirrored
+
+
+def _place_film(compression: Compression, view: ViewParameters, *, height_mm: float) -> _FilmFrame:
+    """Lay the film: the breast in the middle in a CC, near the lower edge in an MLO so that the armpit comes on."""
+    _, low, high = compression.outline_mm()
+    if view.view_position is ViewPosition.CC:
+        top = 0.5 * (low.min() + high.max()) + 0.5 * height_mm + view.film_shift_mm
+    else:
+        top = float(low.min()) - _FREE_EDGE_MM + view.film_shift_mm + height_mm
+    return _FilmFrame(
+        top_mm=float(top),
+        cut_mm=view.posterior_cut_mm,
+        tilt_rad=float(np.deg2rad(view.tilt_deg)),
+        pivot_mm=compression.nipple_mm()[1],
+    )
+
+
+def _take(columns: Columns, index: np.ndarray) -> Columns:
+    return Columns(**{f.name: getattr(columns, f.name)[index] for f in fields(columns)})
+
+
+def _integrate(breast: Breast, compression: Compression, columns: Columns) -> np.ndarray:
+    """Integrate the attenuation along the columns, without skin, nipple and lesions."""
+    samples = int(np.ceil(compression.thickness_mm / _STEP_ALONG_BEAM_MM))
+    share = (np.arange(samples, dtype=np.float32) + 0.5) / samples
+    integral = np.zeros(columns.inside.shape)
+    inside = np.flatnonzero(columns.inside)
+    step = max(1, _ROWS_AT_ONCE // samples)
+    for start in range(0, len(inside), step):
+        index = inside[start : start + step]
+        some = _take(columns, index)
+        points = compression.uncompressed(some, np.broadcast_to(share, (len(index), samples)))
+        attenuation = breast.attenuation_per_mm(points.reshape(3, -1)).reshape(len(index), samples)
+        integral[index] = attenuation.mean(axis=1) * some.thickness_mm
+    return integral
+
+
+def _skin(thickness_mm: np.ndarray, pitch_mm: float, skin_mm: float) -> np.ndarray:
+    """Excess of the skin over fat: two layers, longer along the beam where the surface is steep."""
+    slope_down, slope_right = np.gradient(thickness_mm / 2, pitch_mm)
+    path = np.minimum(2 * skin_mm * np.sqrt(1 + slope_down**2 + slope_right**2), thickness_mm)
+    return (SKIN_PER_MM - FAT_PER_MM) * path
+
+
+def _nipple(breast: Breast, x_mm: np.ndarray, v_mm: np.ndarray, thickness_mm: np.ndarray) -> np.ndarray:
+    """Attenuation of the nipple, half an ellipsoid in front, over what the breast has there already."""
+    p = breast.parameters
+    length = p.nipple_length_mm + 2.0
+    x = x_mm + 2.0
+    inside = np.maximum(1 - (x / length) ** 2 - (v_mm / p.nipple_radius_mm) ** 2, 0.0)
+    path = np.where(x > -0.8 * length, 2 * p.nipple_radius_mm * np.sqrt(inside), 0.0)
+    outside = np.maximum(path - thickness_mm, 0.0)
+    return SKIN_PER_MM * outside + 0.5 * (SKIN_PER_MM - FAT_PER_MM) * (path - outside)
+
+
+def _project_lesion(
+    breast: Breast,
+    lesion: Lesion,
+    compression: Compression,
+    frame: _FilmFrame,
+    shape: tuple[int, int],
+    pitch_mm: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Project one lesion: its excess attenuation ``[rows, columns]`` and its mask, both on the sampling grid."""
+    excess, mask = np.zeros(shape), np.zeros(shape, dtype=bool)
+    corners = []
+    for axis in range(3):
+        for sign in (-1.0, 1.0):
+            point = lesion.centre_mm.copy()
+            point[axis] += sign * lesion.reach_mm
+            pressed = compression.compressed(point)
+            corners.append((*frame.to_film(pressed[0], pressed[1]), pressed[2]))
+    centre = compression.compressed(lesion.centre_mm)
+    centre_film = (*frame.to_film(centre[0], centre[1]), centre[2])
+    # The six tips give the stretch in each direction; 1.15 for the corners that shear moves further.
+    reach = 1.15 * np.abs(np.asarray(corners) - np.asarray(centre_film)).max(axis=0) + 1.0
+    first = [max(0, int((centre_film[a] - reach[a]) / pitch_mm)) for a in (0, 1)]
+    last = [min(shape[a], int((centre_film[a] + reach[a]) / pitch_mm) + 2) for a in (0, 1)]
+    if first[0] >= last[0] or first[1] >= last[1]:
+        return excess, mask  # outside the film: this view does not show the lesion
+    fineness = max(1, int(np.ceil(pitch_mm / (0.15 * float(lesion.radii_mm.min())))))
+    fine = pitch_mm / fineness
+    down = first[0] * pitch_mm + (np.arange((last[0] - first[0]) * fineness) + 0.5) * fine
+    right = first[1] * pitch_mm + (np.arange((last[1] - first[1]) * fineness) + 0.5) * fine
+    grid = np.meshgrid(down, right, indexing="ij")
+    x, v = frame.to_breast(grid[0].ravel(), grid[1].ravel())
+    columns = compression.columns(x, v)
+    inside = np.flatnonzero(columns.inside)
+    some = _take(columns, inside)
+    step = min(1.0, 0.15 * float(lesion.radii_mm.min()))
+    w = np.arange(centre[2] - reach[2], centre[2] + reach[2], step)
+    share = w[None, :] / np.maximum(some.thickness_mm, 1e-6)[:, None] + 0.5
+    points = compression.uncompressed(some, share).reshape(3, -1).astype(np.float64)
+    within = ((share > 0) & (share < 1)).ravel()
+    near = np.flatnonzero(within & (((points - lesion.centre_mm[:, None]) ** 2).sum(0) < lesion.reach_mm**2))
+    gauge = lesion.gauge(points[:, near])
+    hit = np.zeros(points.shape[1], dtype=bool)
+    hit[near] = gauge <= 1.0
+    extra = np.zeros(points.shape[1])
+    if lesion.abnormality == "mass":
+        around = breast.attenuation_per_mm(points[:, near].astype(np.float32))
+        extra[near] = lesion.excess_per_mm(points[:, near], gauge, around)
+    fine_mask, fine_excess = np.zeros(columns.inside.shape, dtype=np.float32), np.zeros(columns.inside.shape)
+    fine_mask[inside] = hit.reshape(share.shape).any(axis=1)
+    fine_excess[inside] = extra.reshape(share.shape).sum(axis=1) * step
+    window = (slice(first[0], last[0]), slice(first[1], last[1]))
+    mask[window] = _average(fine_mask.reshape(grid[0].shape), fineness) >= 0.5
+    excess[window] = _average(fine_excess.reshape(grid[0].shape), fineness)
+    if lesion.grain_radii_mm.size:
+        _add_grains(excess, lesion, compression, frame, pitch_mm)
+    return excess, mask
+
+
+def _add_grains(
+    excess: np.ndarray, lesion: Lesion, compression: Compression, frame: _FilmFrame, pitch_mm: float
+) -> None:
+    """Add each calcification as a Gaussian spot of its exact integral, volume times attenuation.
+
+    The spot's variance per axis is that of a ball's projection, r**2 / 5; its integral over each pixel is exact (a
+    product of differences of the error function), so grains much smaller than a pixel keep their total.
+    """
+    rows, columns = excess.shape
+    for grain, radius in zip(lesion.grains_mm, lesion.grain_radii_mm, strict=True):
+        pressed = compression.compressed(grain)
+        centre = frame.to_film(pressed[0], pressed[1])
+        sigma = radius / np.sqrt(5.0)
+        total = CALCIFICATION_PER_MM * 4 / 3 * np.pi * radius**3 / pitch_mm**2
+        spans, weights = [], []
+        for position, size in zip(centre, (rows, columns), strict=True):
+            start = max(0, int((position - 4 * sigma) / pitch_mm))
+            stop = min(size, int((position + 4 * sigma) / pitch_mm) + 1)
+            edges = np.arange(start, stop + 1) * pitch_mm if stop > start else np.zeros(1)
+            weights.append(np.diff(0.5 * special.erf((edges - position) / (sigma * np.sqrt(2.0)))))
+            spans.append(slice(start, max(stop, start)))
+        excess[spans[0], spans[1]] += total * weights[0][:, None] * weights[1][None, :]
+
+
+def _average(image: np.ndarray, factor: int) -> np.ndarray:
+    if factor == 1:
+        return image
+    rows, columns = image.shape
+    return image.reshape(rows // factor, factor, columns // factor, factor).mean(axis=(1, 3))

@@ -32,3 +32,21 @@ format: $(INSTALLED)  ## rewrite the sources in the project's format
 
 clean:  ## remove what the demo and the tools wrote (not .venv)
 	rm -rf demo eval .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+verify: $(INSTALLED)  ## what the MONAI Model Zoo checks: metadata, network, export, workflow properties
+	@$(RUN) -m scripts.verify
+
+# An unseen breast: another seed than the cohort's. `env -u` keeps a user's PYTHONPATH out of the demo.
+DEMO_TRAIN := "['configs/train.json','configs/demo.json']"
+DEMO_EVALUATE := "['configs/train.json','configs/evaluate.json','configs/demo.json']"
+DEMO_INFERENCE := "['configs/inference.json','demo/train/network.json']" --weights demo/train/model.pt
+
+demo: $(INSTALLED)  ## the main job: phantom DICOM films, preparation, training, scores, a synthetic MLO (ten minutes)
+	rm -rf demo
+	$(RUN) -m scripts.phantom --layout cbis_ddsm --breasts 160 --seed 0 --output demo/dicom
+	$(RUN) -m scripts.prepare cbis_ddsm --source demo/dicom --output demo/prepared
+	$(BUNDLE_RUN) $(DEMO_TRAIN)
+	$(BUNDLE_RUN) $(DEMO_EVALUATE)
+	$(RUN) -m scripts.phantom --layout clinical --breasts 1 --seed 1 --output demo/unseen
+	$(BUNDLE_RUN) $(DEMO_INFERENCE) --source demo/unseen/P_00001/L_CC.dcm --mask demo/unseen/P_00001/L_CC_mask.png --output_dir demo/inference/with_mask
+	$(BUNDLE_RUN) $(DEMO_INFERENCE) --source demo/unseen/P_00001/L_CC.dcm --output_dir demo/inference/without_mask

@@ -1,0 +1,93 @@
+"""The bundle's own checks, as the MONAI Model Zoo makes them: metadata, network, export, workflow properties."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
+from monai.utils import set_determinism
+
+ROOT = Path(__file__).resolve().parents[1]
+METADATA = ROOT / "configs" / "metadata.json"
+INFERENCE = ROOT / "configs" / "inference.json"
+SCHEMA = ROOT.parent / "shared" / "schema" / "meta_schema_20240725.json"  # a copy, for machines without a network
+
+
+def check_metadata(folder: Path) -> None:
+    """Check ``metadata.json`` against the zoo's schema; without the copy it is fetched from its public address."""
+    schema = folder / "schema.json"
+    if SCHEMA.is_file():
+        shutil.copyfile(SCHEMA, schema)  # MONAI downloads only what is not there
+    verify_metadata(meta_file=str(METADATA), filepath=str(schema))
+
+
+def check_network() -> None:
+    """Check that the network takes and gives what ``metadata.json`` says, on the declared image alone."""
+    verify_net_in_out(net_id="network_def", meta_file=str(METADATA), config_file=str(INFERENCE), device="cpu")
+
+
+def check_export(folder: Path) -> None:
+    """Export weights to TorchScript as users do and compare the reloaded network with the eager one.
+
+    Raises:
+        AssertionError: their outputs differ by more than 1e-5.
+    """
+    set_determinism(0)
+    parser = ConfigParser()
+    parser.read_config(INFERENCE)
+    network = parser.get_parsed_content("network_def").eval()
+    weights, exported = folder / "model.pt", folder / "model.ts"
+    torch.save(network.state_dict(), weights)
+    ckpt_export(
+        net_id="network_def",
+        filepath=str(exported),
+        ckpt_file=str(weights),
+        meta_file=str(METADATA),
+        config_file=str(INFERENCE),
+    )
+    reloaded = torch.jit.load(exported).eval()
+    image, radiomics, view = torch.rand(2, 2, 256, 192), torch.randn(2, 102), torch.tensor([0, 1])
+    with torch.no_grad():
+        for inputs in ((image,), (image, radiomics, view)):
+            torch.testing.assert_close(reloaded(*inputs), network(*inputs), atol=1e-5, rtol=0)
+
+
+def check_workflows() -> None:
+    """Check that both workflows have the properties that the zoo asks for.
+
+    Raises:
+        ValueError: some are missing.
+    """
+    for workflow_type, config in (("training", "train.json"), ("inference", "inference.json")):
+        workflow = ConfigWorkflow(
+            config_file=str(ROOT / "configs" / config),
+            meta_file=str(METADATA),
+            logging_file=str(ROOT / "configs" / "logging.conf"),
+            workflow_type=workflow_type,
+            bundle_root=str(ROOT),
+        )
+        missing = workflow.check_properties()
+        if missing:
+            raise ValueError(f"configs/{config} lacks required properties: {missing}.")
+
+
+def main() -> None:
+    """Run all checks; the first that fails ends the program with its error."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for title, check in (
+            ("metadata.json against the zoo's schema", lambda: check_metadata(folder)),
+            ("network inputs and outputs", check_network),
+            ("TorchScript export and reload", lambda: check_export(folder)),
+            ("properties of the training and the inference workflow", check_workflows),
+        ):
+            check()
+            print(f"ok: {title}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import apply_modality_lut, apply_windowing, pixel_array
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.uid import RLELossless, SecondaryCaptureImageStorage
 
+from bundle.dicom.codestream import codestream_size
 from bundle.records import Film
 from bundle.vocabulary import Laterality, ViewPosition
 
@@ -151,6 +153,10 @@ def stored_pixels(dataset: pydicom.Dataset) -> np.ndarray:
             ) from None
     if pixels.shape != (rows, columns):
         raise ValueError(f"the pixels decode to {pixels.shape}, but Rows and Columns say {(rows, columns)}")
+    if 8 * pixels.itemsize < bits_stored:
+        raise ValueError(
+            f"the pixels decode to {8 * pixels.itemsize} bits, but Bits Stored (0028,0101) is {bits_stored}"
+        )
     # Bits above Bits Stored may hold overlays or rubbish (PS3.5 section 8.1.1).
     levels = 1 << bits_stored
     values = pixels.view(f"u{pixels.itemsize}") & (levels - 1)
@@ -223,7 +229,9 @@ def _read_dataset(path: Path, *, stop_before_pixels: bool) -> FileDataset:
             dataset = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
         except InvalidDicomError:
             raise ValueError(f"{path}: this is no DICOM file (no DICM mark after 128 bytes)") from None
-        except PARSE_ERRORS as error:
+        except (OSError, *PARSE_ERRORS) as error:
+            if isinstance(error, OSError) and error.filename is not None:
+                raise  # the file cannot be opened; an OSError of the parser's own names no file
             raise ValueError(f"{path}: the DICOM headers cannot be read ({_reason(error)}); damaged or cut?") from None
     return dataset
 
@@ -280,8 +288,17 @@ def _checked_layout(dataset: pydicom.Dataset) -> tuple[int, int, int, bool]:
 
 def _decode_with_itk(dataset: pydicom.Dataset) -> np.ndarray:
     """Decode by ITK's reader, from a file that holds the encoded pixels and their layout and nothing else."""
-    import itk  # loading it takes seconds, and most films do not need it
+    # SimpleITK holds ITK's reader and loads in a tenth of the time of the package itk; most films need neither.
+    import SimpleITK
 
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    except (*PARSE_ERRORS, StopIteration) as error:
+        raise ValueError(f"the encoded pixels are cut short or damaged ({_reason(error)})") from None
+    size = codestream_size(frame)
+    if size != (dataset.Rows, dataset.Columns) and syntax != RLELossless:  # RLE states no size of its own
+        raise ValueError(f"the encoded picture states a size of {size}, but Rows and Columns differ; damaged?")
     bare = pydicom.Dataset()
     for keyword in ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation"):
         setattr(bare, keyword, dataset[keyword].value)
@@ -290,21 +307,22 @@ def _decode_with_itk(dataset: pydicom.Dataset) -> np.ndarray:
     bare.PhotometricInterpretation = "MONOCHROME2"
     bare.SOPClassUID = SecondaryCaptureImageStorage
     bare.SOPInstanceUID = pydicom.uid.generate_uid()
-    bare.PixelData = dataset.PixelData
+    bare.PixelData = encapsulate([frame])
     bare["PixelData"].is_undefined_length = True
     bare.file_meta = FileMetaDataset()
-    bare.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
+    bare.file_meta.TransferSyntaxUID = syntax
     bare.file_meta.MediaStorageSOPClassUID = bare.SOPClassUID
     bare.file_meta.MediaStorageSOPInstanceUID = bare.SOPInstanceUID
     with tempfile.TemporaryDirectory() as folder:
         encoded = Path(folder) / "encoded.dcm"
         try:
             bare.save_as(encoded, enforce_file_format=True)
-            image = itk.imread(encoded, imageio=itk.GDCMImageIO.New())
+            image = SimpleITK.ReadImage(encoded, imageIO="GDCMImageIO")
         except (RuntimeError, ValueError, TypeError) as error:
-            name = dataset.file_meta.TransferSyntaxUID.name
-            raise ValueError(f"neither pydicom nor ITK can decode the pixels ({name}, {_reason(error)})") from None
-    pixels = itk.array_from_image(image)
+            raise ValueError(
+                f"neither pydicom nor ITK can decode the pixels ({syntax.name}, {_reason(error)})"
+            ) from None
+    pixels = SimpleITK.GetArrayFromImage(image)
     return pixels.reshape(pixels.shape[-2:]) if pixels.ndim == 3 and pixels.shape[0] == 1 else pixels
 
 
@@ -380,10 +398,11 @@ def _cbis_ddsm_subject(dataset: pydicom.Dataset) -> re.Match[str] | None:
 
 def _values(dataset: pydicom.Dataset, keyword: str) -> list[object]:
     """Give an element's values; an absent, empty or unreadable one has none."""
-    try:
-        value = dataset.get(keyword)
-    except PARSE_ERRORS:
-        return []
+    with _silent_parser():
+        try:
+            value = dataset.get(keyword)
+        except PARSE_ERRORS:
+            return []
     if value is None or value == "":
         return []
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]

@@ -24,6 +24,12 @@ _FREE_EDGE_MM = 24.0
 _BLUR_MM = 0.08
 # Quanta per mm2 that the screen absorbs at the reference exposure, through 1 / e of attenuation beyond it.
 _QUANTA_PER_MM2 = 3.0e4
+# Rendering: share of the fat's attenuation that the exposure makes up for, share of the local thickness in that, and
+# middle and width of the characteristic curve. Chosen by eye against real films.
+_EXPOSURE_CONTROL = 0.88
+_EQUALISATION = 0.3
+_MIDDLE = 0.78
+_LATITUDE = 0.40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,14 +152,17 @@ def presentation(exposure: Exposure, view: ViewParameters) -> np.ndarray:
 
     The rendering is the same for all films: no figure is taken from the image. Automatic exposure control lengthens the
     exposure with the thickness between the plates (known before the exposure), as for a breast of fat; what is left is
-    the tissue's own. The characteristic curve of film is a sigmoid of the logarithmic exposure (Haus 1996, Med Phys).
+    the tissue's own. Peripheral equalisation takes a part of the thickness from its local value (Snoeren and
+    Karssemeijer 2004, IEEE Trans Med Imaging 23(7):799), so that skin and nipple can be seen. The characteristic curve
+    of film is a sigmoid of the logarithmic exposure (Haus 1996, Med Phys).
 
     Returns:
         float32 ``[rows, columns]``.
     """
     generator = np.random.default_rng(view.noise_seed)
     integral = ndimage.gaussian_filter(exposure.line_integral, _BLUR_MM / exposure.spacing_mm)
-    beyond = integral - np.float32(_EXPOSURE_CONTROL * FAT_PER_MM * view.thickness_mm)
+    expected_mm = (1 - _EQUALISATION) * view.thickness_mm + _EQUALISATION * exposure.thickness_mm
+    beyond = integral - np.float32(_EXPOSURE_CONTROL * FAT_PER_MM) * expected_mm.astype(np.float32)
     quanta = _QUANTA_PER_MM2 * exposure.spacing_mm**2 * np.exp(-(beyond - 1.0))
     noise = generator.standard_normal(beyond.shape, dtype=np.float32) / np.sqrt(quanta)
     brightness = special.expit((beyond + noise - _MIDDLE) / _LATITUDE)
@@ -161,11 +170,6 @@ def presentation(exposure: Exposure, view: ViewParameters) -> np.ndarray:
     fog = 0.012 + 0.004 * generator.standard_normal()
     grain = 0.0025 * generator.standard_normal(beyond.shape, dtype=np.float32) / min(1.0, exposure.spacing_mm) ** 0.5
     return np.clip(abs(fog) + grain + (1 - abs(fog)) * brightness, 0.0, 1.0).astype(np.float32)
-
-
-_EXPOSURE_CONTROL = 0.75
-_MIDDLE = 1.12
-_LATITUDE = 0.38
 
 
 def chest_wall_at_left(laterality: Laterality, view: ViewParameters) -> bool:
@@ -212,6 +216,8 @@ def _skin(thickness_mm: np.ndarray, pitch_mm: float, skin_mm: float) -> np.ndarr
     """Excess of the skin over fat: two layers, longer along the beam where the surface is steep."""
     slope_down, slope_right = np.gradient(thickness_mm / 2, pitch_mm)
     path = np.minimum(2 * skin_mm * np.sqrt(1 + slope_down**2 + slope_right**2), thickness_mm)
+    # No chord through a round edge's shell is longer than the one that grazes its inside.
+    path = np.minimum(path, 2 * np.sqrt(skin_mm * np.max(thickness_mm, initial=skin_mm)))
     return (SKIN_PER_MM - FAT_PER_MM) * path
 
 

@@ -122,7 +122,11 @@ class Breast:
         along = points_mm[1] * np.float32(np.cos(fibre)) + points_mm[2] * np.float32(np.sin(fibre))
         along = np.maximum(along - np.float32(p.pectoral_start_mm), 0.0)
         slope = np.float32(np.tan(np.deg2rad(p.pectoral_angle_deg)))
-        return points_mm[0] + np.float32(0.5) - slope * along * (1.12 - 0.0009 * along)
+        in_front = points_mm[0] + np.float32(0.5) - slope * along * (1.12 - 0.0009 * along)
+        # Above and below the sheet there is fat; its edges are round.
+        across = points_mm[2] * np.float32(np.cos(fibre)) - points_mm[1] * np.float32(np.sin(fibre))
+        beyond_edge = np.maximum(np.abs(across) - np.float32(0.4 * p.pectoral_width_mm), 0.0)
+        return in_front + np.square(beyond_edge) / np.float32(0.2 * p.pectoral_width_mm)
 
     def surface(self, points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gauge of the slice (0 in its centre, 1 on the surface) and distance to the surface in mm, at ``[3, N]``."""
@@ -148,10 +152,10 @@ class Breast:
         x, y, z = points_mm
         u = np.clip(x / np.float32(p.depth_mm), 0.0, 1.05)
         bend = np.float32(p.depth_mm) * u * u
-        narrowing = 1 / np.maximum(np.float32(1.12) - np.float32(0.85) * u, np.float32(0.3))
+        narrowing = 1 / np.maximum(np.float32(1.1) - np.float32(0.7) * u, np.float32(0.4))
         return np.stack(
             [
-                x * np.float32(0.6),
+                x * np.float32(0.5),
                 (y - np.float32(p.turn) * bend) * narrowing,
                 (z + np.float32(p.ptosis) * bend) * narrowing,
             ]
@@ -177,7 +181,7 @@ class Breast:
 
     def _ligaments(self, points_mm: np.ndarray) -> np.ndarray:
         """Glandular content of Cooper's ligaments: thin sheets at the zero crossings of a second field."""
-        ridge = self.strands.sample(self._towards_nipple(points_mm) * np.float32(1.5))
+        ridge = self.strands.sample(self._towards_nipple(points_mm) * np.float32(1.2))
         return np.float32(self.parameters.ligament_density) * np.maximum(1 - np.abs(ridge) / np.float32(0.12), 0.0)
 
 

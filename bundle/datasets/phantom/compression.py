@@ -52,20 +52,25 @@ class Compression:
     Args:
         angle_rad: rotation of the compression axis from the vertical.
         depth_mm: depth of the pressed breast.
+        nipple_v_mm: where its front is along the film.
         thickness_mm: thickness between the plates.
         x_of: depth in the uncompressed breast per step of depth ``[K]``.
         low_mm, width_mm, local_thickness_mm: the pressed slice per step of depth ``[K]``: where it begins along the
             film, how wide and how thick it is.
+        round_lower_mm, round_upper_mm: over which length its ends are rounded, ``[K]``.
         v_of, w_low_of, w_high_of: per step of depth and of position across the pressed slice ``[K, M]``.
     """
 
     angle_rad: float
     depth_mm: float
+    nipple_v_mm: float
     thickness_mm: float
     x_of: np.ndarray
     low_mm: np.ndarray
     width_mm: np.ndarray
     local_thickness_mm: np.ndarray
+    round_lower_mm: np.ndarray
+    round_upper_mm: np.ndarray
     v_of: np.ndarray
     w_low_of: np.ndarray
     w_high_of: np.ndarray
@@ -108,16 +113,12 @@ class Compression:
         stretch[:-1] = breast.slice_area_mm2(x_of[:-1]) / np.maximum(prescribed_area[:-1], 1e-9)
         stretch[-3:] = stretch[-4]  # the quotient of two vanishing areas
 
-        tau = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, _SLICE_STEPS))
-        low, width, local = np.empty_like(xc), np.empty_like(xc), np.empty_like(xc)
-        v_of, w_low_of, w_high_of = (np.empty((_DEPTH_STEPS, _SLICE_STEPS)) for _ in range(3))
-        _, local_prescribed = _prescribed_slice(xc, depth, base_width, view.thickness_mm, view.outline_exponent)
+        _, local = _prescribed_slice(xc, depth, base_width, view.thickness_mm, view.outline_exponent)
+        slices = []
         for k in range(_DEPTH_STEPS):
             x = min(float(x_of[k]), parameters.depth_mm * (1 - 1e-6))
             y, z = breast.slice_outline(x)
             v, w_low, w_high = _columns_of_outline(y * cosine + z * sine, -y * sine + z * cosine)
-            centre_y, centre_z = (float(c) for c in breast.centre(np.asarray(x)))
-            centre_v = centre_y * cosine + centre_z * sine
             if with_axilla:
                 v, w_low, w_high = _add_axilla(
                     v,
@@ -125,30 +126,53 @@ class Compression:
                     w_high,
                     x=x,
                     axilla_depth_mm=parameters.axilla_depth_mm,
+                    breast_depth_mm=parameters.depth_mm,
                     thickness_mm=view.thickness_mm * float(stretch[k]),
                 )
-            area = _cumulative(w_high - w_low, v)
-            total = area[-1] / stretch[k]
-            local[k] = local_prescribed[k]
-            width[k] = total / local[k] + local[k] * (1 - np.pi / 4) if local[k] > 0 else 0.0
-            if width[k] < local[k]:
-                width[k] = local[k] = np.sqrt(4 * total / np.pi)
-            pressed = _cumulative(_stadium(tau * width[k], width[k], local[k]), tau * width[k])
+            slices.append((v, w_low, w_high, _cumulative(w_high - w_low, v)))
+        pressed_area = np.asarray([area[-1] for *_, area in slices]) / stretch
+        round_upper = 0.5 * local
+        if with_axilla:
+            # Towards the armpit the outline runs nearly along the film, and its edge is met in depth: the slice's upper
+            # end tapers over the longer way that the slope of the outline makes of half the thickness.
+            upper = pressed_area / np.maximum(local, 1e-6)
+            slope = ndimage.gaussian_filter1d(np.abs(np.gradient(upper, xc)), 2.0)
+            taper = np.clip(slope, 1.0, 5.0) - 1.0
+            round_upper = round_upper * (1 + taper * (local / view.thickness_mm) ** 4)
+            # Half of the slice stays flat at least.
+            round_upper = np.maximum(np.minimum(round_upper, 0.5 * upper), 0.5 * local)
+
+        tau = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, _SLICE_STEPS))
+        low, width, round_lower = np.empty_like(xc), np.empty_like(xc), 0.5 * local
+        v_of, w_low_of, w_high_of = (np.empty((_DEPTH_STEPS, _SLICE_STEPS)) for _ in range(3))
+        nipple_v = 0.0
+        for k, (v, w_low, w_high, area) in enumerate(slices):
+            width[k], local[k], round_lower[k], round_upper[k] = _fit_slice(
+                pressed_area[k], local[k], round_lower[k], round_upper[k]
+            )
+            pressed = _cumulative(
+                _slice_thickness(tau * width[k], width[k], local[k], round_lower[k], round_upper[k]), tau * width[k]
+            )
             share = pressed / max(pressed[-1], 1e-12)
             v_of[k] = np.interp(share * area[-1], area, v)
             w_low_of[k] = np.interp(v_of[k], v, w_low)
             w_high_of[k] = np.interp(v_of[k], v, w_high)
+            centre_y, centre_z = (float(c) for c in breast.centre(x_of[k]))
+            centre_v = centre_y * cosine + centre_z * sine
             # Pressing also lifts the breast: half of the sag remains.
-            reference = float(np.interp(np.interp(centre_v, v, area) / area[-1], share, tau)) * width[k]
-            low[k] = 0.5 * centre_v - reference
+            nipple_v = 0.5 * centre_v
+            low[k] = nipple_v - float(np.interp(np.interp(centre_v, v, area) / area[-1], share, tau)) * width[k]
         return cls(
             angle_rad=float(angle),
             depth_mm=float(depth),
+            nipple_v_mm=nipple_v,
             thickness_mm=view.thickness_mm,
             x_of=x_of,
             low_mm=low,
             width_mm=width,
             local_thickness_mm=local,
+            round_lower_mm=round_lower,
+            round_upper_mm=round_upper,
             v_of=v_of,
             w_low_of=w_low_of,
             w_high_of=w_high_of,
@@ -157,7 +181,7 @@ class Compression:
     def columns(self, x_mm: np.ndarray, v_mm: np.ndarray) -> Columns:
         """Find the columns above points of the film, both ``[N]``, in compressed coordinates."""
         step = self._step(x_mm)
-        low, width, local = (_at(a, step) for a in (self.low_mm, self.width_mm, self.local_thickness_mm))
+        low, width = _at(self.low_mm, step), _at(self.width_mm, step)
         across = (v_mm - low) / np.maximum(width, 1e-6)
         inside = (x_mm < self.depth_mm) & (across > 0) & (across < 1)
         place = np.arccos(np.clip(1 - 2 * across, -1.0, 1.0)) / np.pi * (_SLICE_STEPS - 1)
@@ -172,7 +196,17 @@ class Compression:
             v_mm=v,
             w_low_mm=w_low,
             w_high_mm=w_high,
-            thickness_mm=np.where(inside, _stadium(np.clip(across, 0, 1) * width, width, local), 0.0),
+            thickness_mm=np.where(
+                inside,
+                _slice_thickness(
+                    np.clip(across, 0, 1) * width,
+                    width,
+                    _at(self.local_thickness_mm, step),
+                    _at(self.round_lower_mm, step),
+                    _at(self.round_upper_mm, step),
+                ),
+                0.0,
+            ),
         )
 
     def uncompressed(self, columns: Columns, share: np.ndarray) -> np.ndarray:
@@ -217,7 +251,7 @@ class Compression:
 
     def nipple_mm(self) -> tuple[float, float]:
         """Where the pressed breast ends in front: (x, v)."""
-        return self.depth_mm, float(self.low_mm[-2] + 0.5 * self.width_mm[-2])
+        return self.depth_mm, self.nipple_v_mm
 
     def _step(self, x_mm: np.ndarray) -> np.ndarray:
         return np.arcsin(np.clip(x_mm / self.depth_mm, 0.0, 1.0)) * (2 / np.pi) * (_DEPTH_STEPS - 1)
@@ -235,12 +269,28 @@ def _cumulative(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(0.5 * (values[1:] + values[:-1]) * np.diff(positions))])
 
 
-def _stadium(across_mm: np.ndarray, width_mm: np.ndarray | float, thickness_mm: np.ndarray | float) -> np.ndarray:
-    """Thickness of a pressed slice: flat between the plates, with half ellipses at its ends."""
-    radius = 0.5 * np.asarray(thickness_mm)
-    inward = np.minimum(across_mm, width_mm - across_mm)
-    short = np.clip(1 - inward / np.maximum(radius, 1e-9), 0.0, 1.0)
-    return thickness_mm * np.sqrt(np.maximum(1 - short * short, 0.0))
+def _slice_thickness(
+    across_mm: np.ndarray,
+    width_mm: np.ndarray | float,
+    thickness_mm: np.ndarray | float,
+    round_lower_mm: np.ndarray | float,
+    round_upper_mm: np.ndarray | float,
+) -> np.ndarray:
+    """Thickness of a pressed slice: flat between the plates, with quarter ellipses at its ends."""
+    below = np.clip(1 - across_mm / np.maximum(round_lower_mm, 1e-9), 0.0, 1.0)
+    above = np.clip(1 - (width_mm - across_mm) / np.maximum(round_upper_mm, 1e-9), 0.0, 1.0)
+    return thickness_mm * np.sqrt(np.maximum(1 - below * below, 0.0) * np.maximum(1 - above * above, 0.0))
+
+
+def _fit_slice(
+    area_mm2: float, thickness_mm: float, round_lower_mm: float, round_upper_mm: float
+) -> tuple[float, float, float, float]:
+    """Find the width of a pressed slice of an area; one too small for its thickness becomes a circle."""
+    width = area_mm2 / max(thickness_mm, 1e-9) + (round_lower_mm + round_upper_mm) * (1 - np.pi / 4)
+    if width >= round_lower_mm + round_upper_mm and thickness_mm > 0:
+        return width, thickness_mm, round_lower_mm, round_upper_mm
+    diameter = float(np.sqrt(4 * area_mm2 / np.pi))
+    return diameter, diameter, 0.5 * diameter, 0.5 * diameter
 
 
 def _slice_area(width_mm: np.ndarray, thickness_mm: np.ndarray) -> np.ndarray:
@@ -285,12 +335,20 @@ def _columns_of_outline(v_mm: np.ndarray, w_mm: np.ndarray) -> tuple[np.ndarray,
 
 
 def _add_axilla(
-    v: np.ndarray, w_low: np.ndarray, w_high: np.ndarray, *, x: float, axilla_depth_mm: float, thickness_mm: float
+    v: np.ndarray,
+    w_low: np.ndarray,
+    w_high: np.ndarray,
+    *,
+    x: float,
+    axilla_depth_mm: float,
+    breast_depth_mm: float,
+    thickness_mm: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Join the part towards the armpit to a slice: a fold of skin, fat and muscle that the plates hold as well."""
     long_v = np.concatenate([v, np.linspace(v[-1], _AXILLA_LENGTH_MM, 160)[1:]])
-    # The fold's depth shrinks from the breast to the armpit.
-    depth = axilla_depth_mm * (0.80 + 0.9 * np.exp(-np.maximum(long_v, 0.0) / 55.0))
+    # The fold's depth shrinks from the breast, whose front it never reaches, to the armpit.
+    at_armpit = min(0.65 * axilla_depth_mm, 0.6 * breast_depth_mm)
+    depth = at_armpit + (0.8 * breast_depth_mm - at_armpit) * np.exp(-np.maximum(long_v, 0.0) / 80.0)
     begins = np.clip(long_v / 45.0, 0.0, 1.0)
     half = 0.5 * thickness_mm * begins * np.sqrt(np.clip(1 - (x / depth) ** 4, 0.0, 1.0))
     low = np.concatenate([w_low, np.full(len(long_v) - len(v), np.inf)])

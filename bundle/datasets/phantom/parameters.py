@@ -76,6 +76,7 @@ class BreastParameters:
         pectoral_angle_deg: angle between the muscle's front and the chest wall.
         pectoral_start_mm: where the muscle's front leaves the chest wall, along its fibres, from the base's centre.
         pectoral_fibre_deg: direction of the fibres' run to the armpit, from lateral towards the head.
+        pectoral_width_mm: width of the muscle's sheet across its fibres.
         axilla_depth_mm: depth of the axillary part at the film's top in the MLO.
     """
 
@@ -100,6 +101,7 @@ class BreastParameters:
     pectoral_angle_deg: float
     pectoral_start_mm: float
     pectoral_fibre_deg: float
+    pectoral_width_mm: float
     axilla_depth_mm: float
 
     @property
@@ -161,8 +163,8 @@ def draw_woman(generator: np.random.Generator) -> BreastParameters:
         str(generator.choice([str(d) for d in DENSITY_PREVALENCE], p=list(DENSITY_PREVALENCE.values())))
     )
     low, high = GLANDULAR_FRACTION_RANGE[density]
-    radius = 62.0 * size
-    depth = 74.0 * size * float(np.exp(generator.normal(0.0, 0.10)))
+    radius = 65.0 * size
+    depth = 84.0 * size * float(np.exp(generator.normal(0.0, 0.10)))
     return BreastParameters(
         depth_mm=depth,
         radius_lateral_mm=radius * _bounded_normal(generator, 1.02, 0.06, 0.85, 1.2),
@@ -176,15 +178,16 @@ def draw_woman(generator: np.random.Generator) -> BreastParameters:
         glandular_fraction=float(generator.uniform(low, high)),
         subcutaneous_fat_mm=_bounded_normal(generator, 10.0, 2.5, 5.0, 17.0) * size,
         retromammary_fat_mm=_bounded_normal(generator, 14.0, 4.0, 5.0, 24.0) * size,
-        texture_exponent=_bounded_normal(generator, 3.3, 0.1, 3.0, 3.6),
+        texture_exponent=_bounded_normal(generator, 3.7, 0.1, 3.4, 4.0),
         texture_weight=_bounded_normal(generator, 0.55, 0.12, 0.3, 0.9),
         ligament_density=_bounded_normal(generator, 0.45, 0.10, 0.2, 0.7),
         skin_mm=_bounded_normal(generator, 1.45, 0.3, 0.8, 2.2),
-        nipple_radius_mm=_bounded_normal(generator, 5.0, 0.8, 3.5, 7.0),
-        nipple_length_mm=_bounded_normal(generator, 6.0, 1.8, 2.5, 10.0),
+        nipple_radius_mm=_bounded_normal(generator, 6.0, 0.9, 4.0, 8.0),
+        nipple_length_mm=_bounded_normal(generator, 7.5, 2.0, 3.0, 12.0),
         pectoral_angle_deg=_bounded_normal(generator, 14.0, 3.0, 7.0, 22.0),
         pectoral_start_mm=_bounded_normal(generator, 10.0, 13.0, -20.0, 40.0) * size,
         pectoral_fibre_deg=_bounded_normal(generator, 48.0, 5.0, 35.0, 60.0),
+        pectoral_width_mm=_bounded_normal(generator, 62.0, 8.0, 45.0, 80.0) * size,
         axilla_depth_mm=_bounded_normal(generator, 62.0, 9.0, 40.0, 85.0) * size,
     )
 
@@ -217,7 +220,7 @@ def draw_breast(woman: BreastParameters, generator: np.random.Generator) -> Brea
 def draw_views(breast: BreastParameters, generator: np.random.Generator) -> dict[ViewPosition, ViewParameters]:
     """Draw the two exposures of one breast: thicknesses that go together, positioning errors that do not."""
     volume_ml = breast.volume_mm3 / 1000
-    thickness = 53.0 * (volume_ml / 620.0) ** 0.36 * float(np.exp(generator.normal(0.0, 0.10)))
+    thickness = 53.0 * (volume_ml / 750.0) ** 0.36 * float(np.exp(generator.normal(0.0, 0.10)))
     views = {}
     for position in ViewPosition:
         is_cc = position is ViewPosition.CC
@@ -227,7 +230,7 @@ def draw_views(breast: BreastParameters, generator: np.random.Generator) -> dict
             if is_cc
             else _bounded_normal(generator, 46.0, 5.0, 35.0, 60.0),
             thickness_mm=float(np.clip(thickness * np.exp(generator.normal(0.0 if is_cc else 0.03, 0.05)), 24.0, 88.0)),
-            spread=_bounded_normal(generator, 1.36, 0.05, 1.2, 1.5),
+            spread=_bounded_normal(generator, 1.30, 0.05, 1.15, 1.45),
             posterior_cut_mm=_bounded_normal(generator, 11.0, 4.0, 1.0, 22.0)
             if is_cc
             else _bounded_normal(generator, 2.0, 2.0, 0.0, 8.0),

@@ -102,7 +102,6 @@ class Texture:
         coarse = ndimage.map_coordinates(
             self.coarse, points_mm * np.float32(1 / _COARSE_SPACING_MM), order=1, mode="grid-wrap", output=np.float32
         )
-        # The nearest sample of the tile is enough: it is finer than the films, and a line integral averages many.
         index = points_mm[list(self.fine_axes)] * np.float32(1 / _FINE_SPACING_MM) + self.fine_offset[:, None]
-        i, j, k = (np.floor(index).astype(np.int64)) % _FINE_SIZE
-        return (coarse + self.fine[i, j, k]) * np.float32(self.scale)
+        fine = ndimage.map_coordinates(self.fine, index, order=1, mode="grid-wrap", output=np.float32)
+        return (coarse + fine) * np.float32(self.scale)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 LEVEL = 0.95
 
@@ -30,11 +31,12 @@ class Interval:
 
 
 def mean_interval(values: Sequence[float], patient_ids: Sequence[str], *, resamples: int, seed: int) -> Interval:
-    """Mean over images, with the percentile bootstrap interval over patients.
+    """Mean over images, with the expanded percentile bootstrap interval over patients.
 
     Patients are drawn with replacement and bring all their images along (cluster bootstrap: Davison and Hinkley 1997,
-    section 3.8). The result does not depend on the order of the images, and two sets of values of the same patients
-    meet the same draws under one seed, so that their difference can be resampled likewise.
+    section 3.8). The percentiles are those of `tail`. The result does not depend on the order of the images, and two
+    sets of values of the same patients meet the same draws under one seed, so that their difference can be resampled
+    likewise.
 
     Args:
         values: one finite number per image.
@@ -65,5 +67,20 @@ def mean_interval(values: Sequence[float], patient_ids: Sequence[str], *, resamp
     counts = np.array([len(of_patient[patient]) for patient in patients], dtype=np.float64)
     # How often each patient occurs in a draw of as many patients: [resamples, patients]
     draws = np.random.default_rng(seed).multinomial(len(patients), np.full(len(patients), 1 / len(patients)), resamples)
-    low, high = np.quantile((draws @ sums) / (draws @ counts), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    outside = tail(len(patients))
+    low, high = np.quantile((draws @ sums) / (draws @ counts), [outside, 1 - outside])
     return Interval(mean=mean, low=float(low), high=float(high), n=len(values))
+
+
+def tail(patients: int) -> float:
+    """Share of the draws to leave out at each end, so that few patients do not make the interval too narrow.
+
+    Phi(-sqrt(P / (P - 1)) t), with t the quantile of Student's distribution with P - 1 degrees of freedom: less than
+    0.025 and towards it as P grows (Hesterberg 2015, doi:10.1080/00031305.2015.1089789). The plain
+    percentiles cover the true mean in 92 % of cases for 24 patients, not in 95 %.
+
+    Args:
+        patients: number of patients P, at least 2.
+    """
+    quantile = stats.t.ppf((1 + LEVEL) / 2, patients - 1)
+    return float(stats.norm.cdf(-math.sqrt(patients / (patients - 1)) * quantile))

@@ -8,7 +8,6 @@ from typing import Any
 
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
-from monai.data import decollate_batch
 from tqdm import tqdm
 
 from bundle.evaluation.baselines import Baseline, fit_baselines
@@ -19,6 +18,7 @@ from bundle.evaluation.protocol import protocol
 from bundle.evaluation.scoring import MODEL, ImageScore, score
 from bundle.evaluation.summary import summarize
 from bundle.evaluation.table import summary_table
+from bundle.metrics.items import items_of
 
 
 class EvaluationHandler:
@@ -127,15 +127,3 @@ class EvaluationHandler:
         print("Files to look at:")
         for path in paths:
             print(f"  {path}")
-
-
-def items_of(engine: Engine) -> list[dict[str, Any]]:
-    """Return the items of an evaluator's iteration: the batch's entries, and over them the output's.
-
-    MONAI's evaluators hand on image, label and prediction alone; who the case is stays in the batch.
-    """
-    batch, output = (
-        parts if isinstance(parts, list) else decollate_batch(parts)
-        for parts in (engine.state.batch, engine.state.output)
-    )
-    return [{**before, **after} for before, after in zip(batch, output, strict=True)]

@@ -60,7 +60,9 @@ def protocol(
         "baselines_learn_from": f"{training_pairs} directed pairs of the training split",
         "interval": {
             "level": LEVEL,
-            "method": "percentile bootstrap of the mean over images; patients are resampled with all their images",
+            "method": (
+                "expanded percentile bootstrap of the mean over images; patients are resampled with all their images"
+            ),
             "resamples": resamples,
             "seed": seed,
         },

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import torch
+from ignite.engine import Engine
 from monai.handlers import IgniteMetricHandler
 from monai.metrics import CumulativeIterationMetric
 
 from bundle.metrics.absolute_error import mean_absolute_error
 from bundle.metrics.in_breast import in_breast
+from bundle.metrics.items import items_of
 from bundle.metrics.psnr import psnr_db
 from bundle.metrics.ssim import ssim
 
@@ -47,21 +49,30 @@ class ImageMean(CumulativeIterationMetric):
         return scores.mean()
 
 
-def images_of_output(output: Sequence[Mapping[str, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Turn the engine's decollated output into what `ImageMean` takes.
+class ImageMeanHandler(IgniteMetricHandler):
+    """Ignite metric that hands the predictions, targets and breast masks of each iteration to an `ImageMean`.
+
+    Ignite shows a metric the engine's output alone, where MONAI's evaluators leave the breast mask out.
 
     Args:
-        output: one mapping per image, with ``pred``, ``label`` and ``label_breast``, each ``[1, H, W]``.
-
-    Returns:
-        The predictions ``[B, 1, H, W]``, and targets with their breast masks ``[B, 2, H, W]``.
+        measure: see `ImageMean`.
     """
-    pred = torch.stack([item["pred"].as_subclass(torch.Tensor) for item in output])
-    truth = [torch.cat([item[key].as_subclass(torch.Tensor) for key in ("label", "label_breast")]) for item in output]
-    return pred, torch.stack(truth)
+
+    def __init__(self, measure: Measure) -> None:
+        super().__init__(metric_fn=ImageMean(measure))
+
+    def iteration_completed(self, engine: Engine) -> None:
+        """Score the images of one iteration: ``pred``, ``label`` and ``label_breast``, each ``[1, H, W]`` per item."""
+        items = items_of(engine)
+        pred = torch.stack([item["pred"].as_subclass(torch.Tensor) for item in items])
+        truth = [
+            torch.cat([item[key].as_subclass(torch.Tensor).to(pred.device) for key in ("label", "label_breast")])
+            for item in items
+        ]
+        self.update((pred, torch.stack(truth)))
 
 
-def validation_metrics(*, data_range: float, spacing_mm: float) -> dict[str, IgniteMetricHandler]:
+def validation_metrics(*, data_range: float, spacing_mm: float) -> dict[str, ImageMeanHandler]:
     """All validation measures by their names in ``results.csv``; the first one, val_SSIM, is the key metric.
 
     The whole dictionary is what MONAI's evaluator takes as ``key_val_metric``. Per-image scores stay in
@@ -82,7 +93,4 @@ def validation_metrics(*, data_range: float, spacing_mm: float) -> dict[str, Ign
             in_breast(pred, target, breast, data_range=data_range, spacing_mm=spacing_mm).psnr_db
         ),
     }
-    return {
-        name: IgniteMetricHandler(metric_fn=ImageMean(measure), output_transform=images_of_output)
-        for name, measure in measures.items()
-    }
+    return {name: ImageMeanHandler(measure) for name, measure in measures.items()}

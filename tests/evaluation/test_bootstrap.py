@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from bundle.evaluation.bootstrap import mean_interval
+from bundle.evaluation.bootstrap import mean_interval, tail
 
 scores = st.lists(st.tuples(st.sampled_from("ABCDE"), st.floats(-50, 50)), min_size=1, max_size=20)
 
@@ -24,32 +24,49 @@ def test_two_patients_by_hand() -> None:
     assert (interval.low, interval.high) == (1.0, 4.0)
 
 
-def test_three_patients_by_enumeration() -> None:
-    """All 27 equally likely draws of three patients with 2, 1 and 1 images, against the quantiles of many draws."""
-    images = {"A": [0.0, 1.0], "B": [5.0], "C": [9.0]}
-    means = [np.mean(np.concatenate([images[name] for name in draw])) for draw in itertools.product(images, repeat=3)]
+def test_the_tail_by_a_printed_table_of_students_distribution() -> None:
+    # 23 degrees of freedom: t = 2.0687; times sqrt(24 / 23) = 2.1132, and Phi(-2.1132) = 0.0173
+    assert tail(24) == pytest.approx(0.0173, abs=5e-5)
+    assert tail(100_000) == pytest.approx(0.025, abs=1e-5)
+
+
+def test_six_patients_by_enumeration() -> None:
+    """All 6^6 equally likely draws of patients with 1 to 3 images."""
+    images = {"A": [0.0, 1.0], "B": [5.0], "C": [9.0], "D": [2.0, 2.5, 3.0], "E": [4.0], "F": [7.0, 6.0]}
+    sums = np.array([sum(column) for column in images.values()])
+    counts = np.array([len(column) for column in images.values()])
+    draws = np.array(list(itertools.product(range(6), repeat=6)))
+    means = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
     values = [value for column in images.values() for value in column]
     owners = [name for name, column in images.items() for _ in column]
-    interval = mean_interval(values, owners, resamples=20000, seed=1)
-    assert interval.low == pytest.approx(np.quantile(means, 0.025, method="inverted_cdf"))
-    assert interval.high == pytest.approx(np.quantile(means, 0.975, method="inverted_cdf"))
+    interval = mean_interval(values, owners, resamples=200_000, seed=1)
+    assert interval.low == pytest.approx(np.quantile(means, tail(6)), abs=0.05)
+    assert interval.high == pytest.approx(np.quantile(means, 1 - tail(6)), abs=0.05)
 
 
 def test_equals_scipy_where_each_patient_has_one_image() -> None:
     values = np.random.default_rng(0).normal(size=40)
     interval = mean_interval(list(values), [f"P{index}" for index in range(40)], resamples=20000, seed=0)
-    expected = bootstrap((values,), np.mean, n_resamples=20000, method="percentile", rng=np.random.default_rng(1))
-    assert interval.low == pytest.approx(expected.confidence_interval.low, abs=0.01)
-    assert interval.high == pytest.approx(expected.confidence_interval.high, abs=0.01)
+    expected = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=20000,
+        method="percentile",
+        confidence_level=1 - 2 * tail(40),
+        rng=np.random.default_rng(1),
+    )
+    assert interval.low == pytest.approx(expected.confidence_interval.low, abs=0.02)
+    assert interval.high == pytest.approx(expected.confidence_interval.high, abs=0.02)
 
 
-def test_coverage_by_simulation() -> None:
+@pytest.mark.parametrize("patients", [16, 40])
+def test_coverage_by_simulation(patients: int) -> None:
     """Patients with an effect of their own and 1 to 4 images each: about 95 of 100 intervals hold the true mean.
 
-    An interval over images would hold it far less often: the images of one patient are nearly copies.
+    An interval over images holds it far less often: the images of one patient are nearly copies.
     """
     rng = np.random.default_rng(0)
-    repeats, patients = 400, 40
+    repeats = 500
     covered = covered_by_images = 0
     for repeat in range(repeats):
         counts = rng.integers(1, 5, size=patients)
@@ -59,8 +76,7 @@ def test_coverage_by_simulation() -> None:
         over_images = mean_interval(list(values), [f"I{i}" for i in range(len(owners))], resamples=400, seed=repeat)
         covered += over_patients.low <= 0 <= over_patients.high
         covered_by_images += over_images.low <= 0 <= over_images.high
-    # Three standard errors of the simulation are 0.033; the percentile interval itself is a little too narrow.
-    assert 0.90 <= covered / repeats <= 0.98
+    assert covered / repeats == pytest.approx(0.95, abs=0.03)  # three standard errors of the simulation
     assert covered_by_images / repeats < 0.85
 
 

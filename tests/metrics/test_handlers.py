@@ -46,7 +46,7 @@ def evaluate(images: dict[str, torch.Tensor], *, batch_size: int) -> Evaluator:
 
 
 def _hand_through(engine: Evaluator, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    engine.state.output = dict(batch)
+    engine.state.output = {key: batch[key] for key in ("pred", "label")}  # as MONAI's evaluators: no mask
     engine.fire_event(IterationEvents.MODEL_COMPLETED)
     return engine.state.output
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import fire
@@ -88,6 +89,8 @@ def main() -> None:
         fire.Fire(prepare, name="python -m scripts.prepare")
     except (ValueError, OSError) as error:
         sys.exit(f"prepare: {error}")
+    except BrokenExecutor:
+        sys.exit("prepare: a worker was stopped, perhaps for memory; the same command goes on, --workers 1 needs least")
 
 
 if __name__ == "__main__":

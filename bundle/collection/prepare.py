@@ -16,7 +16,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -30,9 +30,10 @@ from bundle.collection.files import write_json, write_table
 from bundle.collection.view_task import (
     ViewResult,
     ViewTask,
-    has_stored_result,
     prepare_view,
     relative_rejection,
+    stored_result,
+    without_features,
 )
 from bundle.datasets import cbis_ddsm
 from bundle.datasets.pairing import STAGE as PAIRING
@@ -131,13 +132,13 @@ def prepare_collection(
     finest_canvas_mm = min(radiomics.canvas_spacings_mm)
     if finest_canvas_mm < preparation.spacing_mm:
         raise ValueError(
-            f"canvas features at {finest_canvas_mm:g} mm need views of that spacing, not of {preparation.spacing_mm:g} mm; "
+            f"canvas features at {finest_canvas_mm:g} mm cannot come from views of {preparation.spacing_mm:g} mm; "
             "give a smaller --spacing_mm, or change canvas_spacings_mm in the radiomics settings"
         )
     if workers == 0 or workers < -1:
         raise ValueError(f"workers is {workers}; it must be 1 or more, or -1 for one per core")
     views, rejections = COLLECTIONS[collection](source)
-    source, output = source.resolve(), output.resolve()
+    source = source.resolve()
     breasts, unpaired = pair_views(views)
     rejections.extend(unpaired)
     if not breasts:
@@ -156,23 +157,31 @@ def prepare_collection(
     _open_output(output, settings=settings, versions=versions, overwrite=overwrite)
 
     code = _code_hash(versions)
-    tasks = [
-        ViewTask(
-            view=view,
-            name=f"{pair.pair_id}_{view.view_position}",
-            split=pair.split,
-            source=source,
-            output=output,
-            preparation=preparation,
-            radiomics=radiomics,
-            seed=seed,
-            code=code,
+    pair_tasks = [
+        (
+            pair,
+            ViewTask(
+                view=view,
+                name=f"{pair.pair_id}_{view.view_position}",
+                split=pair.split,
+                source=source,
+                output=output,
+                preparation=preparation,
+                radiomics=radiomics,
+                seed=seed,
+                code=code,
+            ),
         )
         for pair in pairs
         for view in (pair.cc, pair.mlo)
     ]
-    reused = sum(has_stored_result(task) for task in tasks)
-    results = _run(tasks, workers=workers)
+    tasks = [task for _, task in pair_tasks]
+    results: dict[str, ViewResult] = {}
+    for task in tasks:
+        if (earlier := stored_result(task)) is not None:
+            results[task.name] = without_features(earlier)
+    reused = len(results)
+    results.update(_run([task for task in tasks if task.name not in results], workers=workers))
 
     complete: list[Pair] = []
     for pair in pairs:
@@ -191,7 +200,13 @@ def prepare_collection(
     )
     if not complete:
         raise ValueError(_nothing_left("no pair could be prepared", rejections, source=source))
-    _write_tables(output, complete, results, features_hash=settings_hash(radiomics))
+    _write_pairs(output, complete, results)
+    complete_ids = {pair.pair_id for pair in complete}
+    _write_features(
+        output,
+        [(pair, task) for pair, task in pair_tasks if pair.pair_id in complete_ids],
+        features_hash=settings_hash(radiomics),
+    )
     return PreparationSummary(
         output=output,
         found_views=len(views),
@@ -279,50 +294,66 @@ def _code_hash(versions: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def _write_tables(
-    output: Path, pairs: Sequence[Pair], results: Mapping[str, ViewResult], *, features_hash: str
-) -> None:
-    def result_of(pair: Pair, position: ViewPosition) -> ViewResult:
-        return results[f"{pair.pair_id}_{position}"]
-
-    def flags_of(pair: Pair) -> list[str]:
-        by_view = [
-            f"{position.lower()}:{flag}" for position in ViewPosition for flag in result_of(pair, position).flags
-        ]
-        return [*pair.flags, *by_view]
-
-    write_table(
-        output / "pairs.csv",
-        columns=(
-            *("pair_id", "patient_id", "laterality", "split", "cc_image", "mlo_image", "cc_mask", "mlo_mask"),
-            *("cc_spacing_mm", "mlo_spacing_mm", "flags", "cc_breast", "mlo_breast"),
-        ),
-        rows=[
+def _write_pairs(output: Path, pairs: Sequence[Pair], results: Mapping[str, ViewResult]) -> None:
+    """Write ``pairs.csv``, and ``datalist.json`` with the same content for MONAI."""
+    rows: list[Sequence[object]] = []
+    datalist: dict[str, list[dict[str, Any]]] = {split.value: [] for split in Split}
+    for pair in pairs:
+        cc, mlo = (results[f"{pair.pair_id}_{position}"] for position in ViewPosition)
+        flags = [*pair.flags, *(f"cc:{flag}" for flag in cc.flags), *(f"mlo:{flag}" for flag in mlo.flags)]
+        rows.append(
             (
                 *(pair.pair_id, pair.patient_id, pair.laterality, pair.split, cc.image, mlo.image, cc.mask, mlo.mask),
-                *(cc.spacing_mm, mlo.spacing_mm, ";".join(flags_of(pair)), cc.breast, mlo.breast),
+                *(cc.spacing_mm, mlo.spacing_mm, ";".join(flags), cc.breast, mlo.breast),
             )
-            for pair in pairs
-            for cc, mlo in [(result_of(pair, ViewPosition.CC), result_of(pair, ViewPosition.MLO))]
-        ],
+        )
+        files_of_view = {
+            name: {"image": result.image, "mask": result.mask, "breast": result.breast, "spacing_mm": result.spacing_mm}
+            for name, result in (("cc", cc), ("mlo", mlo))
+        }
+        identity = {"pair_id": pair.pair_id, "patient_id": pair.patient_id, "laterality": pair.laterality.value}
+        datalist[pair.split].append({**identity, **files_of_view, "flags": flags})
+    columns = (
+        *("pair_id", "patient_id", "laterality", "split", "cc_image", "mlo_image", "cc_mask", "mlo_mask"),
+        *("cc_spacing_mm", "mlo_spacing_mm", "flags", "cc_breast", "mlo_breast"),
     )
+    write_table(output / "pairs.csv", columns=columns, rows=rows)
+    write_json(output / "datalist.json", datalist)
+
+
+def _write_features(output: Path, pair_tasks: Sequence[tuple[Pair, ViewTask]], *, features_hash: str) -> None:
+    """Write ``radiomics.csv`` and ``regions.csv`` view by view from the stored results, so that memory stays flat."""
+
+    def identity(pair: Pair, task: ViewTask) -> tuple[str, ...]:
+        return pair.patient_id, pair.pair_id, task.view.view_position
+
+    def lesion_rows() -> Iterator[Sequence[object]]:
+        for pair, task in pair_tasks:
+            for each in _finished(task).lesions:
+                yield (
+                    *(*identity(pair, task), each.lesion_id, each.scale, features_hash),
+                    *(each.spacing_mm, each.area_mm2, *each.features),
+                )
+
+    region_columns = tuple(Region.__dataclass_fields__)
+
+    def region_rows() -> Iterator[Sequence[object]]:
+        for pair, task in pair_tasks:
+            for each in _finished(task).regions:
+                yield (
+                    *(*identity(pair, task), each.region_id, each.spacing_mm, features_hash),
+                    *(getattr(each.region, column) for column in region_columns),
+                    *each.features,
+                )
+
     write_table(
         output / "radiomics.csv",
         columns=(
             *("patient_id", "pair_id", "view", "lesion_id", "scale", "settings_hash", "spacing_mm", "area_mm2"),
             *FEATURE_NAMES,
         ),
-        rows=(
-            (
-                *(pair.patient_id, pair.pair_id, position, lesion.lesion_id, lesion.scale, features_hash),
-                *(lesion.spacing_mm, lesion.area_mm2, *lesion.features),
-            )
-            for pair in pairs
-            for position in ViewPosition
-            for lesion in result_of(pair, position).lesions
-        ),
+        rows=lesion_rows(),
     )
-    region_columns = tuple(Region.__dataclass_fields__)
     write_table(
         output / "regions.csv",
         columns=(
@@ -330,34 +361,15 @@ def _write_tables(
             *region_columns,
             *FEATURE_NAMES,
         ),
-        rows=(
-            (
-                *(pair.patient_id, pair.pair_id, position, each.region_id, each.spacing_mm, features_hash),
-                *(getattr(each.region, column) for column in region_columns),
-                *each.features,
-            )
-            for pair in pairs
-            for position in ViewPosition
-            for each in result_of(pair, position).regions
-        ),
+        rows=region_rows(),
     )
-    datalist: dict[str, list[dict[str, Any]]] = {split.value: [] for split in Split}
-    for pair in pairs:
-        entry: dict[str, Any] = {
-            "pair_id": pair.pair_id,
-            "patient_id": pair.patient_id,
-            "laterality": pair.laterality.value,
-        }
-        for position in ViewPosition:
-            result = result_of(pair, position)
-            entry[position.lower()] = {
-                "image": result.image,
-                "mask": result.mask,
-                "breast": result.breast,
-                "spacing_mm": result.spacing_mm,
-            }
-        datalist[pair.split].append({**entry, "flags": flags_of(pair)})
-    write_json(output / "datalist.json", datalist)
+
+
+def _finished(task: ViewTask) -> ViewResult:
+    result = stored_result(task)
+    if result is None:
+        raise ValueError(f"the files of {task.name} changed while the collection was prepared; prepare it again")
+    return result
 
 
 def _nothing_left(what: str, rejections: Sequence[Rejection], *, source: Path) -> str:

@@ -114,24 +114,42 @@ class ViewResult:
 
 
 def prepare_view(task: ViewTask) -> ViewResult:
-    """Make one view ready and extract its features, or take the result that an earlier run left.
+    """Make one view ready, extract its features, and store the result.
 
     Files that cannot be used end in a result with a ``problem``, never in an exception.
+
+    Returns:
+        The result without its features, which are many: `stored_result` has them all.
     """
-    result_path = task.output / "views" / f"{task.name}.json"
-    key = _task_key(task)
-    stored = _stored_result(result_path, key=key)
-    if stored is not None:
-        return stored
-    result_path.unlink(missing_ok=True)
+    path = _result_path(task)
+    path.unlink(missing_ok=True)
     result = _made_ready(task)
-    write_json(result_path, {"key": key, "result": asdict(result)})
+    write_json(path, {"key": _task_key(task), "result": asdict(result)})
+    return without_features(result)
+
+
+def stored_result(task: ViewTask) -> ViewResult | None:
+    """Return the result that this or an earlier run stored for the very same task; None where there is none."""
+    try:
+        document = json.loads(_result_path(task).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    if document["key"] != _task_key(task):
+        return None
+    result = _result_from_dict(document["result"])
+    files = (result.image, result.mask, result.breast)
+    if result.problem is None and not all((task.output / name).is_file() for name in files):
+        return None
     return result
 
 
-def has_stored_result(task: ViewTask) -> bool:
-    """Tell whether an earlier run left this view's result."""
-    return _stored_result(task.output / "views" / f"{task.name}.json", key=_task_key(task)) is not None
+def without_features(result: ViewResult) -> ViewResult:
+    """Return the result without vectors: what is kept of every view at once must stay small."""
+    return replace(result, lesions=(), regions=())
+
+
+def _result_path(task: ViewTask) -> Path:
+    return task.output / "views" / f"{task.name}.json"
 
 
 def _made_ready(task: ViewTask) -> ViewResult:
@@ -309,14 +327,6 @@ def _size_and_time(path: Path) -> tuple[int, int]:
     except OSError:
         return -1, -1
     return status.st_size, status.st_mtime_ns
-
-
-def _stored_result(path: Path, *, key: str) -> ViewResult | None:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return _result_from_dict(document["result"]) if document["key"] == key else None
 
 
 def _result_from_dict(content: dict[str, Any]) -> ViewResult:

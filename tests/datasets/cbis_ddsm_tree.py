@@ -1,4 +1,4 @@
-"""A small tree in either layout of CBIS-DDSM, written for the tests: tables, DICOM files, the download tool's metadata."""
+"""A small tree in either layout of CBIS-DDSM, written for the tests: tables, DICOM files, metadata."""
 
 from __future__ import annotations
 
@@ -123,7 +123,9 @@ def write_tree(root: Path, rows: Sequence[Row], *, layout: str, without_lesion: 
         if layout == "table_paths":
             folder = Path(subject, study, series_uid)
         else:
-            folder = Path("CBIS-DDSM", subject, f"08-29-2017-DDSM-NA-{study[-5:]}", f"1.000000-{description}-{series_uid[-5:]}")
+            folder = Path(
+                "CBIS-DDSM", subject, f"08-29-2017-DDSM-NA-{study[-5:]}", f"1.000000-{description}-{series_uid[-5:]}"
+            )
             metadata.append((series_uid, "CBIS-DDSM", subject, study, description, f"./{folder.as_posix()}"))
         for number, pixels in enumerate(images):
             name = f"{number:06d}.dcm" if layout == "table_paths" else f"1-{number + 1}.dcm"

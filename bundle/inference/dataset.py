@@ -30,7 +30,7 @@ class FilmDataset(IterableDataset):
 
     def __iter__(self) -> Iterator[Any]:
         if get_worker_info() is not None:
-            raise ValueError("Films are read in the main process; set num_workers of the dataloader to 0.")
+            raise ValueError("films are read in the main process: set num_workers of the dataloader to 0")
         with ending_with_a_sentence():
             requests = list(self.data)
         reasons: list[str] = []

@@ -88,10 +88,10 @@ def find_films(
     given_view = _member(ViewPosition, view, argument="view")
     given_laterality = _member(Laterality, laterality, argument="laterality")
     if not root.exists():
-        raise FileNotFoundError(f"There is no film at {root}: name a DICOM file, or a folder of them, with --source.")
+        raise FileNotFoundError(f"there is no film at {root}: name a DICOM file, or a folder of them, with --source.")
     for path in masks:
         if not path.exists():
-            raise FileNotFoundError(f"There is no mask at {path}: name one with --mask, or leave it away.")
+            raise FileNotFoundError(f"there is no mask at {path}: name one with --mask, or leave it away.")
     if root.is_file():
         if any(path.is_dir() for path in masks):
             raise ValueError(f"--source {root} is a file, so --mask must be a file too; got a folder.")
@@ -105,7 +105,7 @@ def find_films(
     files = sorted(path for path in root.rglob("*") if path.is_file())
     films = [path for path in files if _looks_like_dicom(path)]
     if not films:
-        raise FileNotFoundError(f"There is no DICOM file in {root} (searched with its subfolders).")
+        raise FileNotFoundError(f"there is no DICOM file in {root} (searched with its subfolders).")
     if len(films) < len(files):
         logger.info("%d files in %s are no DICOM files and were passed over.", len(files) - len(films), root)
     return [

@@ -91,7 +91,12 @@ class SaveImageSyntheticMammogramd(Transform):
 
 
 def _free_path(folder: Path, *, prefix: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"the output folder {folder} cannot be made ({error.strerror}): name another one with --output_dir"
+        ) from error
     taken = [re.fullmatch(rf"{prefix}_(\d+)\.(dcm|png)", path.name) for path in folder.iterdir()]
     number = max((int(match.group(1)) for match in taken if match), default=0) + 1
     return folder / f"{prefix}_{number:03d}.dcm"

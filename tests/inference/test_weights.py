@@ -1,0 +1,66 @@
+import pickle
+
+import pytest
+import torch
+
+from bundle.inference.weights import WeightsLoader, load_weights
+from bundle.networks.generator import Generator
+
+
+def test_weights_are_loaded(trained, generator):
+    network = Generator(channels=[4, 8])
+    load_weights(network, trained / "model.pt")
+    for name, value in generator.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value), name
+
+
+def test_another_network(trained):
+    with pytest.raises(ValueError, match=r"\d+ tensors differ, the first is .*\[.*\] in the file.*network.json"):
+        load_weights(Generator(channels=[4, 12]), trained / "model.pt")
+
+
+def test_a_network_with_more_levels(trained):
+    with pytest.raises(ValueError, match=r"of another network"):
+        load_weights(Generator(channels=[4, 8, 8]), trained / "model.pt")
+
+
+def test_a_tensor_too_many(generator, tmp_path):
+    torch.save({**generator.state_dict(), "extra": torch.zeros(2)}, tmp_path / "model.pt")
+    with pytest.raises(
+        ValueError, match=r"1 tensors differ, the first is extra \(\[2\] in the file, absent in the conf"
+    ):
+        load_weights(Generator(channels=[4, 8]), tmp_path / "model.pt")
+
+
+def test_no_file(generator, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"--weights"):
+        load_weights(generator, tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 cut"])
+def test_no_weights_in_the_file(generator, tmp_path, content):
+    (tmp_path / "model.pt").write_bytes(content)
+    with pytest.raises(ValueError, match=r"no file of weights"):
+        load_weights(generator, tmp_path / "model.pt")
+
+
+def test_a_whole_checkpoint(generator, tmp_path):
+    torch.save({"generator": generator.state_dict(), "epoch": 3}, tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match=r"model.pt"):
+        load_weights(generator, tmp_path / "checkpoint.pt")
+
+
+class Exploit:
+    def __reduce__(self):
+        return exec, ("raise SystemError('code of the file was run')",)
+
+
+def test_code_in_the_file_is_not_run(generator, tmp_path):
+    (tmp_path / "model.pt").write_bytes(pickle.dumps(Exploit()))
+    with pytest.raises(ValueError, match=r"no file of weights"):
+        load_weights(generator, tmp_path / "model.pt")
+
+
+def test_the_handler_ends_the_program_with_the_sentence(generator, tmp_path):
+    with pytest.raises(SystemExit, match=r"Stopped: there are no weights at"):
+        WeightsLoader(network=generator, path=tmp_path / "model.pt")(engine=None)

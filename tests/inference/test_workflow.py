@@ -1,0 +1,147 @@
+"""``configs/inference.json`` as it is run."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+
+import numpy as np
+import pydicom
+import pytest
+from monai.bundle import ConfigParser, ConfigWorkflow
+
+from bundle.preparation import PreparationSettings
+from tests.inference.films import breast_pixels, write_dicom, write_film
+
+
+@pytest.fixture
+def workflow(repository, trained, tmp_path):
+    def make(**override):
+        configs = [str(repository / "configs" / "inference.json"), str(trained / "network.json")]
+        defaults = {
+            "bundle_root": str(repository),
+            "weights": str(trained / "model.pt"),
+            "output_dir": str(tmp_path / "out"),
+            "device": "cpu",
+        }
+        made = ConfigWorkflow(
+            config_file=configs, workflow_type="inference", logging_file=False, **{**defaults, **override}
+        )
+        made.initialize()
+        return made
+
+    return make
+
+
+def run(workflow) -> list[pydicom.Dataset]:
+    workflow.run()
+    workflow.finalize()
+    paths = workflow.parser.get_parsed_content("written_files").paths
+    return [pydicom.dcmread(path) for path in paths if path.endswith(".dcm")]
+
+
+def test_a_film_with_and_without_its_mask(workflow, film, mask, tmp_path, capsys):
+    (with_mask,) = run(workflow(source=str(film), mask=str(mask)))
+    (without,) = run(workflow(source=str(film)))
+    for written in (with_mask, without):
+        assert (written.ViewPosition, written.ImageLaterality) == ("MLO", "L")
+        assert written.pixel_array.shape == (128, 96)
+        assert list(written.ImagerPixelSpacing) == [2.0, 2.0]
+    assert not np.array_equal(with_mask.pixel_array, without.pixel_array)
+    printed = capsys.readouterr().out
+    for path in (tmp_path / "out").iterdir():
+        assert str(path) in printed
+
+
+def test_the_network_is_given_what_the_film_tells(workflow, film, mask, generator):
+    """The run's pixels equal the generator's own answer to the loaded item."""
+    made = workflow(source=str(film), mask=str(mask))
+    (written,) = run(made)
+    (item,) = made.dataset
+    prediction = generator.eval()(
+        item["image"][None], radiomics=item["radiomics"][None], target_view=item["target_view"][None]
+    )
+    expected = np.round(prediction[0, 0].detach().numpy().astype(np.float64) * 4095)
+    assert np.abs(written.pixel_array - expected).max() <= 1
+
+
+def test_a_folder_with_a_bad_film(workflow, tmp_path, caplog):
+    write_film(tmp_path / "in" / "a.dcm")
+    write_dicom(
+        tmp_path / "in" / "b.dcm", breast_pixels(chest_wall_right=True), ImageLaterality="R", ViewPosition="MLO"
+    )
+    (tmp_path / "in" / "cut.dcm").write_bytes((tmp_path / "in" / "a.dcm").read_bytes()[:3000])
+    written = run(workflow(source=str(tmp_path / "in")))
+    assert [(each.ImageLaterality, each.ViewPosition) for each in written] == [("L", "MLO"), ("R", "CC")]
+    assert "1 of 3 films were left out" in caplog.text
+    assert "cut.dcm" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ({"source": "absent.dcm"}, "there is no film at absent.dcm"),
+        ({"weights": "absent.pt"}, "there are no weights at absent.pt"),
+        ({"network_def#channels": [4, 12]}, "are of another network"),
+        ({"view": "LM"}, "--view must be CC or MLO; got LM"),
+    ],
+)
+def test_bad_arguments_end_with_a_sentence(workflow, film, override, sentence):
+    made = workflow(**{"source": str(film), **override})
+    with pytest.raises(SystemExit, match=sentence):
+        made.run()
+
+
+def test_the_zoos_properties_are_there_before_any_film_is(workflow):
+    assert workflow().check_properties() == []
+
+
+def test_from_another_folder_with_one_sentence_and_status_1(repository, tmp_path):
+    configs = repository / "configs"
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "monai.bundle", "run", "--config_file", str(configs / "inference.json")),
+            *("--bundle_root", str(repository), "--source", "absent.dcm", "--weights", "absent.pt"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("Stopped: there are no weights at absent.pt")
+    assert "Traceback" not in ended.stderr + ended.stdout
+
+
+class TestConfig:
+    @pytest.fixture
+    def parser(self, repository):
+        parser = ConfigParser()
+        parser.read_config(str(repository / "configs" / "inference.json"))
+        return parser
+
+    def test_same_network_and_canvas_as_training(self, parser, repository):
+        train = json.loads((repository / "configs" / "train.json").read_text())
+        for name in ("network_def", "canvas"):
+            assert parser.get()[name] == train[name], name
+
+    def test_the_default_hash_is_that_of_the_default_settings(self, parser, radiomics_hash):
+        assert parser["radiomics_settings_hash"] == radiomics_hash
+
+    def test_the_default_preparation_is_that_of_the_collections(self, parser):
+        assert parser.get_parsed_content("preparation") == PreparationSettings()
+
+    def test_version_is_the_projects(self, parser, repository):
+        project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+        metadata = json.loads((repository / "configs" / "metadata.json").read_text())
+        assert parser["model_version"] == project["version"] == metadata["version"]
+        assert parser["model_name"] == project["name"]
+
+    def test_every_object_is_used(self, parser):
+        text = json.dumps(parser.get())
+        for name in parser.get():
+            is_entry = name in ("_meta_", "imports", "initialize", "run", "finalize")
+            assert is_entry or re.search(rf"@{name}\b", text), name

@@ -66,7 +66,7 @@ def test_coverage_by_simulation(patients: int) -> None:
     An interval over images holds it far less often: the images of one patient are nearly copies.
     """
     rng = np.random.default_rng(0)
-    repeats = 500
+    repeats = 300
     covered = covered_by_images = 0
     for repeat in range(repeats):
         counts = rng.integers(1, 5, size=patients)
@@ -76,7 +76,7 @@ def test_coverage_by_simulation(patients: int) -> None:
         over_images = mean_interval(list(values), [f"I{i}" for i in range(len(owners))], resamples=400, seed=repeat)
         covered += over_patients.low <= 0 <= over_patients.high
         covered_by_images += over_images.low <= 0 <= over_images.high
-    assert covered / repeats == pytest.approx(0.95, abs=0.03)  # three standard errors of the simulation
+    assert covered / repeats == pytest.approx(0.95, abs=0.038)  # three standard errors of the simulation
     assert covered_by_images / repeats < 0.85
 
 

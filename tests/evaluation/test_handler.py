@@ -63,6 +63,14 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An evaluation's folder, for the tests that only read it."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    evaluate(folder)
+    return folder
+
+
 def test_all_files_are_written_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "evaluation"
     evaluate(folder)
@@ -74,13 +82,12 @@ def test_all_files_are_written_and_named(tmp_path: Path, capsys: pytest.CaptureF
     assert "P05" not in printed  # no patient
 
 
-def test_the_scores_are_scikit_images(tmp_path: Path) -> None:
-    evaluate(tmp_path)
+def test_the_scores_are_scikit_images(evaluated: Path) -> None:
     items = {
         (item["pair_id"], "cc_to_mlo" if item["target_view"] else "mlo_to_cc"): item
         for item in made_items(range(50, 54))
     }
-    rows = rows_of(tmp_path)
+    rows = rows_of(evaluated)
     assert len(rows) == 8 * 4
     for row in rows:
         item = items[row["pair_id"], row["direction"]]
@@ -93,10 +100,9 @@ def test_the_scores_are_scikit_images(tmp_path: Path) -> None:
         assert float(row["l1"]) == pytest.approx(np.abs(target - pred).mean(), abs=1e-5)
 
 
-def test_the_summary_averages_the_rows(tmp_path: Path) -> None:
-    evaluate(tmp_path)
-    methods = json.loads((tmp_path / "summary.json").read_text())["methods"]
-    rows = rows_of(tmp_path)
+def test_the_summary_averages_the_rows(evaluated: Path) -> None:
+    methods = json.loads((evaluated / "summary.json").read_text())["methods"]
+    rows = rows_of(evaluated)
     for method, directions in methods.items():
         for direction, measures in directions.items():
             for measure, cell in measures.items():
@@ -107,9 +113,8 @@ def test_the_summary_averages_the_rows(tmp_path: Path) -> None:
                 assert cell["mean"] == pytest.approx(np.mean(values), abs=2e-6)
 
 
-def test_the_protocol_states_what_changes_the_figures(tmp_path: Path) -> None:
-    evaluate(tmp_path)
-    protocol = json.loads((tmp_path / "summary.json").read_text())["protocol"]
+def test_the_protocol_states_what_changes_the_figures(evaluated: Path) -> None:
+    protocol = json.loads((evaluated / "summary.json").read_text())["protocol"]
     assert protocol["canvas"] == {"rows": 24, "columns": 16, "spacing_mm": 2.0}
     assert (protocol["data_range"], protocol["mask_growth_mm"]) == (1.0, 2.0)
     assert (protocol["ssim"]["window_pixels"], protocol["ssim"]["window_mm"]) == (7, 14.0)

@@ -38,8 +38,9 @@ class FilmRequests:
 
     Args:
         source: a DICOM file, or a folder that is searched with its subfolders.
-        mask: for a file: its mask, or a list of masks, one per lesion. For a folder: a folder with masks of the same
-            relative names (``.dcm``, ``.png``, ``.nii`` or ``.nii.gz``). None = no masks.
+        mask: for a file: its mask, or a list of masks. One file stands for one lesion, as in training. For a folder: a folder (the same one, too) with
+            masks of the same relative names, or with ``_mask`` behind the name (``.dcm``, ``.png``, ``.nii.gz`` or
+            ``.nii``). None = no masks.
         view: CC or MLO, for films whose headers do not tell it.
         laterality: L or R, for films whose headers do not tell it.
     """
@@ -108,14 +109,12 @@ def find_films(
         raise FileNotFoundError(f"there is no DICOM file in {root} (searched with its subfolders).")
     if len(films) < len(files):
         logger.info("%d files in %s are no DICOM files and were passed over.", len(files) - len(films), root)
+    masks_of = {path: _masks_of(path.relative_to(root), film=path, folder=masks[0]) if masks else () for path in films}
+    used_as_mask = {path for found in masks_of.values() for path in found}
     return [
-        FilmRequest(
-            source=path,
-            masks=_mask_of(path.relative_to(root), folder=masks[0]) if masks else (),
-            view_position=given_view,
-            laterality=given_laterality,
-        )
-        for path in films
+        FilmRequest(source=path, masks=found, view_position=given_view, laterality=given_laterality)
+        for path, found in masks_of.items()
+        if path not in used_as_mask
     ]
 
 
@@ -141,11 +140,11 @@ def _looks_like_dicom(path: Path) -> bool:
         return file.read(4) == b"DICM" and path.name != "DICOMDIR"
 
 
-def _mask_of(relative: Path, *, folder: Path) -> tuple[Path, ...]:
+def _masks_of(relative: Path, *, film: Path, folder: Path) -> tuple[Path, ...]:
     stem = relative.with_suffix("") if relative.suffix.lower() in DICOM_SUFFIXES else relative
-    for suffix in MASK_SUFFIXES:
-        candidate = folder / stem.with_name(stem.name + suffix)
-        if candidate.is_file():
-            return (candidate,)
-    logger.info("%s has no mask in %s.", relative, folder)
+    for ending in ("_mask", ""):
+        for suffix in MASK_SUFFIXES:
+            candidate = folder / stem.with_name(stem.name + ending + suffix)
+            if candidate.is_file() and candidate != film:
+                return (candidate,)
     return ()

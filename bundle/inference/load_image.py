@@ -92,8 +92,10 @@ class LoadImageMammogramd(Transform):
             flags.append("shrunk_to_canvas")
         if any(mask.shape != film_shape for mask in chosen):
             flags.append("mask_resized")
+        if not chosen:
+            logger.info("%s comes without a lesion mask: its lesions are unknown to the model.", request.source)
         if flags:
-            logger.warning("%s: %s", request.source, ", ".join(flags))
+            logger.warning("%s has the flags %s.", request.source, ", ".join(flags))
         channels = [
             place_on_canvas(
                 array,

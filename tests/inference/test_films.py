@@ -64,6 +64,14 @@ class TestFolder:
         masks = [request.masks for request in find_films(source=tmp_path / "in", mask=tmp_path / "masks")]
         assert masks == [(tmp_path / "masks" / "3.nii.gz",), (tmp_path / "masks" / "x" / "1.dcm",), ()]
 
+    def test_masks_beside_the_films_are_no_films(self, tmp_path):
+        for name in ("1.dcm", "2.dcm"):
+            write_film(tmp_path / name)
+        write_mask(tmp_path / "1_mask.dcm")
+        requests = find_films(source=tmp_path, mask=tmp_path)
+        assert [request.source.name for request in requests] == ["1.dcm", "2.dcm"]
+        assert [request.masks for request in requests] == [(tmp_path / "1_mask.dcm",), ()]
+
     def test_one_mask_for_many_films(self, film, mask):
         with pytest.raises(ValueError, match=r"must be a folder too"):
             find_films(source=film.parent, mask=mask)

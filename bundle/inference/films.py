@@ -38,9 +38,9 @@ class FilmRequests:
 
     Args:
         source: a DICOM file, or a folder that is searched with its subfolders.
-        mask: for a file: its mask, or a list of masks. One file stands for one lesion, as in training. For a folder: a folder (the same one, too) with
-            masks of the same relative names, or with ``_mask`` behind the name (``.dcm``, ``.png``, ``.nii.gz`` or
-            ``.nii``). None = no masks.
+        mask: for a file: its mask, or a list of masks. One file stands for one lesion, as in training.
+            For a folder: a folder (the same one, too) with masks of the same relative names, or with ``_mask`` behind
+            the name (``.dcm``, ``.png``, ``.nii.gz`` or ``.nii``). None = no masks.
         view: CC or MLO, for films whose headers do not tell it.
         laterality: L or R, for films whose headers do not tell it.
     """

@@ -23,13 +23,13 @@ _FREE_EDGE_MM = 24.0
 # Blur of screen, focal spot and digitizer, as a standard deviation at the film.
 _BLUR_MM = 0.08
 # Quanta per mm2 that the screen absorbs at the reference exposure, through 1 / e of attenuation beyond it.
-_QUANTA_PER_MM2 = 3.0e4
+_QUANTA_PER_MM2 = 2.0e5
 # Rendering: share of the fat's attenuation that the exposure makes up for, share of the local thickness in that, and
 # middle and width of the characteristic curve. Chosen by eye against real films.
 _EXPOSURE_CONTROL = 0.88
 _EQUALISATION = 0.3
-_MIDDLE = 0.78
-_LATITUDE = 0.40
+_MIDDLE = 0.84
+_LATITUDE = 0.46
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +168,7 @@ def presentation(exposure: Exposure, view: ViewParameters) -> np.ndarray:
     brightness = special.expit((beyond + noise - _MIDDLE) / _LATITUDE)
     # Base and fog: the clear film is not perfectly dark for the digitizer, nor even.
     fog = 0.012 + 0.004 * generator.standard_normal()
-    grain = 0.0025 * generator.standard_normal(beyond.shape, dtype=np.float32) / min(1.0, exposure.spacing_mm) ** 0.5
+    grain = 0.0015 * generator.standard_normal(beyond.shape, dtype=np.float32) / min(1.0, exposure.spacing_mm) ** 0.5
     return np.clip(abs(fog) + grain + (1 - abs(fog)) * brightness, 0.0, 1.0).astype(np.float32)
 
 

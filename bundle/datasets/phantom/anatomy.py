@@ -110,6 +110,10 @@ class Breast:
         glandular = self.glandular(points_mm)
         tissue = np.float32(FAT_PER_MM) + np.float32(GLANDULAR_PER_MM - FAT_PER_MM) * glandular
         muscle = np.clip(0.5 - self._in_front_of_muscle(points_mm), 0.0, 1.0)
+        within = np.flatnonzero(muscle)
+        # Fat between the muscle's bundles.
+        bundles = np.clip(np.float32(0.82) + np.float32(0.18) * self.texture.sample(points_mm[:, within]), 0.4, 1.0)
+        muscle[within] *= bundles
         return tissue + muscle * (np.float32(MUSCLE_PER_MM) - tissue)
 
     def _in_front_of_muscle(self, points_mm: np.ndarray) -> np.ndarray:
@@ -121,8 +125,9 @@ class Breast:
         fibre = np.deg2rad(p.pectoral_fibre_deg)
         along = points_mm[1] * np.float32(np.cos(fibre)) + points_mm[2] * np.float32(np.sin(fibre))
         along = np.maximum(along - np.float32(p.pectoral_start_mm), 0.0)
-        slope = np.float32(np.tan(np.deg2rad(p.pectoral_angle_deg)))
-        in_front = points_mm[0] + np.float32(0.5) - slope * along * (1.12 - 0.0009 * along)
+        # It never comes nearer to the skin of the armpit than a fifth of the fold's depth.
+        slope, highest = np.float32(np.tan(np.deg2rad(p.pectoral_angle_deg))), np.float32(0.8 * p.armpit_depth_mm)
+        in_front = points_mm[0] + np.float32(0.5) - highest * (1 - np.exp(-slope / highest * along))
         # Above and below the sheet there is fat; its edges are round.
         across = points_mm[2] * np.float32(np.cos(fibre)) - points_mm[1] * np.float32(np.sin(fibre))
         beyond_edge = np.maximum(np.abs(across) - np.float32(0.4 * p.pectoral_width_mm), 0.0)
@@ -175,14 +180,14 @@ class Breast:
         # Behind the nipple the fat under the skin gives way.
         fat_mm = np.float32(p.subcutaneous_fat_mm) * (1 - 0.75 * np.exp(-8 * gauge * gauge) * u)
         under_skin = np.square(np.maximum(1.3 - distance / fat_mm, 0.0))
-        at_back = np.square(np.maximum(1.2 - x / np.float32(p.retromammary_fat_mm), 0.0))
-        envelope = -0.55 * cone - 3.0 * under_skin - 2.0 * at_back
+        at_back = np.square(np.maximum(1.8 - x / np.float32(p.retromammary_fat_mm), 0.0))
+        envelope = -0.55 * cone - 2.5 * under_skin - 0.7 * at_back
         return envelope + np.float32(p.texture_weight) * self.texture.sample(self._towards_nipple(points_mm))
 
     def _ligaments(self, points_mm: np.ndarray) -> np.ndarray:
         """Glandular content of Cooper's ligaments: thin sheets at the zero crossings of a second field."""
-        ridge = self.strands.sample(self._towards_nipple(points_mm) * np.float32(1.2))
-        return np.float32(self.parameters.ligament_density) * np.maximum(1 - np.abs(ridge) / np.float32(0.12), 0.0)
+        ridge = self.strands.sample(self._towards_nipple(points_mm) * np.float32(0.8))
+        return np.float32(self.parameters.ligament_density) * np.maximum(1 - np.abs(ridge) / np.float32(0.14), 0.0)
 
 
 def _soft_step(score: np.ndarray) -> np.ndarray:

@@ -125,7 +125,7 @@ class Compression:
                     w_low,
                     w_high,
                     x=x,
-                    axilla_depth_mm=parameters.axilla_depth_mm,
+                    armpit_depth_mm=parameters.armpit_depth_mm,
                     breast_depth_mm=parameters.depth_mm,
                     thickness_mm=view.thickness_mm * float(stretch[k]),
                 )
@@ -340,20 +340,19 @@ def _add_axilla(
     w_high: np.ndarray,
     *,
     x: float,
-    axilla_depth_mm: float,
+    armpit_depth_mm: float,
     breast_depth_mm: float,
     thickness_mm: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Join the part towards the armpit to a slice: a fold of skin, fat and muscle that the plates hold as well."""
     long_v = np.concatenate([v, np.linspace(v[-1], _AXILLA_LENGTH_MM, 160)[1:]])
     # The fold's depth shrinks from the breast, whose front it never reaches, to the armpit.
-    at_armpit = min(0.65 * axilla_depth_mm, 0.6 * breast_depth_mm)
-    depth = at_armpit + (0.8 * breast_depth_mm - at_armpit) * np.exp(-np.maximum(long_v, 0.0) / 80.0)
+    depth = armpit_depth_mm + (0.8 * breast_depth_mm - armpit_depth_mm) * np.exp(-np.maximum(long_v, 0.0) / 80.0)
     begins = np.clip(long_v / 45.0, 0.0, 1.0)
     half = 0.5 * thickness_mm * begins * np.sqrt(np.clip(1 - (x / depth) ** 4, 0.0, 1.0))
     low = np.concatenate([w_low, np.full(len(long_v) - len(v), np.inf)])
     high = np.concatenate([w_high, np.full(len(long_v) - len(v), -np.inf)])
-    low, high = np.minimum(low, -half), np.maximum(high, half)
+    low, high = np.where(half > 0, np.minimum(low, -half), low), np.where(half > 0, np.maximum(high, half), high)
     keep = high > low
     last = len(keep) - int(np.argmax(keep[::-1]))
     return long_v[:last], low[:last], high[:last]

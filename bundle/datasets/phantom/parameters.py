@@ -77,7 +77,7 @@ class BreastParameters:
         pectoral_start_mm: where the muscle's front leaves the chest wall, along its fibres, from the base's centre.
         pectoral_fibre_deg: direction of the fibres' run to the armpit, from lateral towards the head.
         pectoral_width_mm: width of the muscle's sheet across its fibres.
-        axilla_depth_mm: depth of the axillary part at the film's top in the MLO.
+        armpit_depth_mm: depth of the fold towards the armpit, which lies between the plates in the MLO.
     """
 
     depth_mm: float
@@ -102,7 +102,7 @@ class BreastParameters:
     pectoral_start_mm: float
     pectoral_fibre_deg: float
     pectoral_width_mm: float
-    axilla_depth_mm: float
+    armpit_depth_mm: float
 
     @property
     def volume_mm3(self) -> float:
@@ -178,17 +178,17 @@ def draw_woman(generator: np.random.Generator) -> BreastParameters:
         glandular_fraction=float(generator.uniform(low, high)),
         subcutaneous_fat_mm=_bounded_normal(generator, 10.0, 2.5, 5.0, 17.0) * size,
         retromammary_fat_mm=_bounded_normal(generator, 14.0, 4.0, 5.0, 24.0) * size,
-        texture_exponent=_bounded_normal(generator, 3.7, 0.1, 3.4, 4.0),
+        texture_exponent=_bounded_normal(generator, 4.3, 0.1, 4.0, 4.6),
         texture_weight=_bounded_normal(generator, 0.55, 0.12, 0.3, 0.9),
-        ligament_density=_bounded_normal(generator, 0.45, 0.10, 0.2, 0.7),
+        ligament_density=_bounded_normal(generator, 0.65, 0.12, 0.35, 0.95),
         skin_mm=_bounded_normal(generator, 1.45, 0.3, 0.8, 2.2),
         nipple_radius_mm=_bounded_normal(generator, 6.0, 0.9, 4.0, 8.0),
         nipple_length_mm=_bounded_normal(generator, 7.5, 2.0, 3.0, 12.0),
-        pectoral_angle_deg=_bounded_normal(generator, 14.0, 3.0, 7.0, 22.0),
-        pectoral_start_mm=_bounded_normal(generator, 10.0, 13.0, -20.0, 40.0) * size,
+        pectoral_angle_deg=_bounded_normal(generator, 17.0, 3.5, 8.0, 26.0),
+        pectoral_start_mm=_bounded_normal(generator, 16.0, 13.0, -15.0, 45.0) * size,
         pectoral_fibre_deg=_bounded_normal(generator, 48.0, 5.0, 35.0, 60.0),
-        pectoral_width_mm=_bounded_normal(generator, 62.0, 8.0, 45.0, 80.0) * size,
-        axilla_depth_mm=_bounded_normal(generator, 62.0, 9.0, 40.0, 85.0) * size,
+        pectoral_width_mm=_bounded_normal(generator, 48.0, 7.0, 34.0, 65.0) * size,
+        armpit_depth_mm=min(_bounded_normal(generator, 42.0, 6.0, 28.0, 58.0) * size, 0.6 * depth),
     )
 
 
@@ -204,7 +204,7 @@ def draw_breast(woman: BreastParameters, generator: np.random.Generator) -> Brea
         "subcutaneous_fat_mm",
         "retromammary_fat_mm",
         "nipple_length_mm",
-        "axilla_depth_mm",
+        "armpit_depth_mm",
         "pectoral_angle_deg",
     ):
         values[name] *= float(np.exp(generator.normal(0.0, 0.035)))

@@ -22,16 +22,14 @@ SKIN_LEVEL = 0.12
 FAT_QUANTILE = 0.25
 # Radius of the opening that cuts off borders, tape, labels and folds which touch the breast, about 3 mm.
 OPENING_SHARE = 0.012
-# A border (see `_white_borders`): share of the film's maximum, share of a line's length, share of the film's side, and
-# the share of a line that must be dark further in for the comparison to be made.
-BORDER_BRIGHTNESS = 0.85
-BORDER_COVERAGE = 0.75
+# A border (see `_white_borders`): its greatest depth as a share of the film's side, the share of a line that must be
+# brighter, and the share of a line at which that must be possible to tell.
 BORDER_DEPTH = 0.08
-BORDER_STEP_COVERAGE = 0.7
-BORDER_DARK_SHARE = 0.15
-# A fold: the outline is nearer to the chest wall than this share of the breast's depth, and over this share of the
-# film's side it approaches the chest wall by less than this many pixels a row.
-FOLD_EXTENT = 0.2
+BORDER_COVERAGE = 0.7
+BORDER_TELLING_SHARE = 0.15
+# A fold: the region at the chest wall is narrower than this share of the breast's depth, and over this share of the
+# film's side it narrows by less than this many pixels a row.
+FOLD_WIDTH = 0.2
 FOLD_STEP_SHARE = 0.03
 FOLD_SLOPE = 0.25
 # Below this difference of grey values there is no picture.
@@ -81,48 +79,50 @@ def _breast_region(small: np.ndarray, absent: np.ndarray) -> np.ndarray:
     split = threshold_otsu(np.clip(values, 0.0, 1.0) ** TONE_POWER) ** (1.0 / TONE_POWER)
     background, fat = np.median(values[values <= split]), np.quantile(values[values > split], FAT_QUANTILE)
     bright = smoothed > background + SKIN_LEVEL * (fat - background)
-    bright &= ~absent & ~_white_borders(small, bright_level=(background + fat) / 2)
+    bright &= ~absent & ~_white_borders(small, step=(fat - background) / 2)
 
     radius = max(1.0, OPENING_SHARE * max(small.shape))
     opened = _opened(bright, radius)
-    labels, count = ndimage.label(opened)
-    if count == 0:
-        raise ValueError("no breast found: nothing on the picture is bright and broad enough")
-    sizes = np.bincount(labels.ravel())[1:]
-    if sizes.max() < SMALLEST_BREAST * small.size:
+    core = _largest_region(opened)
+    if core.mean() < SMALLEST_BREAST:
         raise ValueError(
-            f"no breast found: the largest bright region covers {sizes.max() / small.size:.1%} of the picture, "
+            f"no breast found: the largest bright region covers {core.mean():.1%} of the picture, "
             f"a breast at least {SMALLEST_BREAST:.0%}"
         )
-    core = labels == 1 + int(sizes.argmax())
     # What the opening rounded off (corners at the chest wall, the nipple) comes back within its radius.
     breast = bright & (ndimage.distance_transform_edt(~core) <= radius)
-    labels, _ = ndimage.label(breast)
-    breast = labels == np.bincount(labels[core]).argmax()
-    return _without_folds(ndimage.binary_fill_holes(breast))
+    return _without_folds(ndimage.binary_fill_holes(_largest_region(breast)))
 
 
 def _without_folds(breast: np.ndarray) -> np.ndarray:
-    """Cut off the belly's or the other breast's fold and strips of border along the chest wall, above and below.
+    """Cut off the belly's or the other breast's fold, tape and glow along the chest wall, above and below the breast.
 
-    From the nipple's row outwards, where the outline has come near to the chest wall and then runs along it (or away
-    from it), it is no longer the breast's.
+    From the nipple's row outwards, where the region at the chest wall has become narrow and then runs along the wall
+    (or widens again), it is no longer the breast.
     """
     right = chest_wall_is_right(breast)
-    facing_left = breast[:, ::-1] if right else breast
-    wall = int(np.flatnonzero(facing_left.any(axis=0))[0])
-    # Extent of each row from the chest wall; 0 where the row is empty.
-    extent = np.where(facing_left.any(axis=1), breast.shape[1] - np.argmax(facing_left[:, ::-1], axis=1) - wall, 0)
-    nipple = int(extent.argmax())
+    kept = np.pad(breast[:, ::-1] if right else breast, ((0, 0), (0, 1)))
+    wall = int(np.flatnonzero(kept.any(axis=0))[0])
+    columns = np.arange(kept.shape[1])
+    depth = int((kept * columns).max()) - wall
+    nipple = int(kept[:, wall + depth].argmax())
+    width = kept[:, wall:].argmin(axis=1)  # of the run that begins at the wall; 0 where none does
     step = max(2, round(FOLD_STEP_SHARE * max(breast.shape)))
-    kept = breast.copy()
     for outwards in (slice(nipple, None), slice(nipple, None, -1)):
-        profile = np.trim_zeros(extent[outwards], "b")
+        profile = np.trim_zeros(width[outwards], "b")
         beyond = np.pad(profile, (0, step), mode="edge")[step:]
-        along_wall = (profile < FOLD_EXTENT * extent.max()) & (profile - beyond < FOLD_SLOPE * step)
+        along_wall = (profile > 0) & (profile < FOLD_WIDTH * depth) & (profile - beyond < FOLD_SLOPE * step)
         if along_wall.any():
-            kept[outwards][int(along_wall.argmax()) :] = False
-    return kept
+            first = int(along_wall.argmax())
+            kept[outwards][first:] &= columns >= wall + width[outwards][first:, None]
+    kept = _largest_region(kept[:, :-1])
+    return kept[:, ::-1] if right else kept
+
+
+def _largest_region(mask: np.ndarray) -> np.ndarray:
+    """Keep the largest connected region; nothing of an empty mask."""
+    labels, count = ndimage.label(mask)
+    return labels == 1 + np.bincount(labels.ravel())[1:].argmax() if count else mask
 
 
 def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
@@ -134,11 +134,12 @@ def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
     return (ndimage.distance_transform_edt(~eroded) <= radius)[1:-1, 1:-1]
 
 
-def _white_borders(small: np.ndarray, *, bright_level: float) -> np.ndarray:
+def _white_borders(small: np.ndarray, *, step: float) -> np.ndarray:
     """Mark bright bands along the edges of a scanned film: unexposed film, the light box's glow, rulers.
 
-    A line of a band is nearly white over most of its length, or it is bright at nearly all the places where the film is
-    dark further in: tissue at an edge goes on inwards, a border does not.
+    A line belongs to a band when it is brighter, by at least ``step``, than the film further in, at most of the places
+    where that can be told: tissue at an edge goes on inwards, a border does not. Where the film further in is itself
+    white (a muscle) nothing can be told.
     """
     borders = np.zeros(small.shape, dtype=bool)
     for flipped, transposed in ((False, False), (True, False), (False, True), (True, True)):
@@ -147,12 +148,10 @@ def _white_borders(small: np.ndarray, *, bright_level: float) -> np.ndarray:
             film, marked = film[::-1], marked[::-1]
         depth = int(BORDER_DEPTH * len(film))
         outer, inner = film[:depth], film[depth]
-        # A bright breast that fills a whole side is as bright at the depth where a border must have ended.
-        is_border = (outer >= BORDER_BRIGHTNESS * small.max()).mean(axis=1) >= BORDER_COVERAGE
-        is_border &= (inner >= BORDER_BRIGHTNESS * small.max()).mean() < BORDER_COVERAGE
-        dark = inner < bright_level
-        if dark.mean() >= BORDER_DARK_SHARE:
-            is_border |= (outer[:, dark] >= bright_level).mean(axis=1) >= BORDER_STEP_COVERAGE
+        telling = inner < small.max() - step
+        if telling.mean() < BORDER_TELLING_SHARE:
+            continue
+        is_border = (outer[:, telling] - inner[telling] >= step).mean(axis=1) >= BORDER_COVERAGE
         if is_border.any():
             # One line more: the reduced copy blends the border's inner edge with the film.
             marked[: int(np.flatnonzero(is_border)[-1]) + 2] = True

@@ -8,7 +8,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from tqdm import tqdm
 
 from bundle.inference.films import FilmRequest
-from bundle.inference.stopping import ending_with_a_sentence
+from bundle.stopping import ending_with_a_sentence
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from monai.transforms import Transform
 
 from bundle.dicom.read import read_header
 from bundle.dicom.write import write_synthetic_view
-from bundle.inference.stopping import ending_with_a_sentence
 from bundle.report.panels import view_panel
+from bundle.stopping import ending_with_a_sentence
 from bundle.vocabulary import Direction, Laterality, ViewPosition
 
 

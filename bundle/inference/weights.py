@@ -8,7 +8,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from bundle.inference.stopping import ending_with_a_sentence
+from bundle.stopping import ending_with_a_sentence
 
 
 class WeightsLoader:

@@ -100,17 +100,17 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Double the resolution by bilinear interpolation and a convolution.
+    """Double the resolution: a 1 x 1 convolution where it is cheap, at the coarse level, then bilinear interpolation.
 
     Never a transposed convolution: its uneven overlap draws a checkerboard (Odena et al. 2016,
-    doi 10.23915/distill.00003).
+    doi 10.23915/distill.00003). The residual block that follows convolves at the fine level.
     """
 
     def __init__(self, *, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.conv = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map ``[B, C, H, W]`` to ``[B, C', 2 H, 2 W]``."""
-        enlarged = nn.functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return self.conv(enlarged)
+        narrowed = self.conv(features)
+        return nn.functional.interpolate(narrowed, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -32,7 +32,7 @@ class Discriminator(nn.Module):
         radiomics_features: length F of the radiomic vector.
     """
 
-    def __init__(self, channels: Sequence[int] = (48, 96, 192, 192), radiomics_features: int = 102) -> None:
+    def __init__(self, channels: Sequence[int] = (32, 64, 128, 128), radiomics_features: int = 102) -> None:
         super().__init__()
         first, second, third, fourth = channels
         self.standardizer = RadiomicsStandardizer(radiomics_features)
@@ -51,9 +51,7 @@ class Discriminator(nn.Module):
             nn.Linear(fourth, 2),
         )
 
-    def forward(
-        self, target: Tensor, image: Tensor, radiomics: Tensor, target_view: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, target: Tensor, image: Tensor, radiomics: Tensor, target_view: Tensor) -> tuple[Tensor, Tensor]:
         """Judge target views.
 
         Args:

@@ -24,7 +24,7 @@ class FeatureNetwork(nn.Module):
         radiomics_features: length F of the radiomic vector.
     """
 
-    def __init__(self, channels: Sequence[int] = (24, 32, 48, 64), radiomics_features: int = 102) -> None:
+    def __init__(self, channels: Sequence[int] = (16, 32, 48, 64), radiomics_features: int = 102) -> None:
         super().__init__()
         self.standardizer = RadiomicsStandardizer(radiomics_features)
         self.stem = nn.Conv2d(1, channels[0], 3, padding=1)
@@ -62,7 +62,7 @@ class FeatureNetwork(nn.Module):
         mean, deviation = _masked_moments(image, mask)
         pooled = [mean, deviation, mean.square() + deviation.square(), _shape_numbers(mask)]
         for features in levels:
-            smaller = nn.functional.adaptive_avg_pool2d(mask, features.shape[-2:])
+            smaller = nn.functional.adaptive_avg_pool2d(mask, (features.shape[2], features.shape[3]))
             pooled.extend(_masked_moments(features, smaller))
         return self.head(torch.cat(pooled, dim=1))
 

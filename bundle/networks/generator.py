@@ -95,6 +95,6 @@ class Generator(nn.Module):
             features = block(features, condition)
         for upsample, level in zip(self.upsamples, self.decoder):  # noqa: B905
             features = torch.cat([upsample(features), skips.pop()], dim=1)
-            for block in level:
+            for block in level:  # type: ignore[attr-defined]
                 features = block(features, condition)
         return torch.sigmoid(self.head(features))

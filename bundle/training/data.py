@@ -14,6 +14,7 @@ import numpy as np
 from bundle.radiomics.aggregation import view_vector
 from bundle.radiomics.features import FEATURE_NAMES
 from bundle.records import Canvas
+from bundle.stopping import ending_with_a_sentence
 from bundle.vocabulary import Direction, RadiomicsScale, Split
 
 
@@ -76,6 +77,7 @@ class RadiomicVectors:
         return np.full(len(FEATURE_NAMES), np.nan, np.float32) if vector is None else vector.astype(np.float32)
 
 
+@ending_with_a_sentence()
 def directed_pairs(
     *, dataset_dir: str | Path, split: str, canvas: Canvas, directions: Sequence[str] = ("cc_to_mlo", "mlo_to_cc")
 ) -> list[dict[str, Any]]:
@@ -93,8 +95,7 @@ def directed_pairs(
         ``target_view`` (0 = CC, 1 = MLO), ``spacing_mm`` of the files, ``pair_id`` and ``patient_id``.
 
     Raises:
-        FileNotFoundError: no prepared collection there.
-        ValueError: the split is empty or unknown, or the radiomic features do not fit.
+        SystemExit: no prepared collection there; the split is empty or unknown; or the radiomic features do not fit.
     """
     root = Path(dataset_dir)
     preparation = read_preparation(root)

@@ -22,6 +22,7 @@ from bundle.preparation import load_prepared_image, load_prepared_mask
 from bundle.radiomics.features import FEATURE_NAMES, FEATURES_OF_CLASS
 from bundle.radiomics.regions import Region, region_mask
 from bundle.records import Canvas
+from bundle.stopping import ending_with_a_sentence
 from bundle.training.data import RadiomicVectors, read_preparation
 from bundle.training.run_folder import as_bool, write_atomically
 from bundle.vocabulary import RadiomicsScale, Split, ViewPosition
@@ -119,6 +120,7 @@ def region_examples(*, dataset_dir: str | Path, split: Split, canvas: Canvas) ->
     )
 
 
+@ending_with_a_sentence()
 def train_feature_network(
     *,
     network: FeatureNetwork,
@@ -150,7 +152,7 @@ def train_feature_network(
         ``network``.
 
     Raises:
-        ValueError: the folder's network was trained on features made with other settings, or at another spacing.
+        SystemExit: the folder's network was trained on features made with other settings, or at another spacing.
     """
     folder = Path(output_dir)
     weights_path, report_path = folder / "feature_network.pt", folder / "feature_network.json"

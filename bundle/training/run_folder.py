@@ -183,14 +183,14 @@ class RunFolder:
         seed = int(np.random.SeedSequence([self.seed, engine.state.epoch]).generate_state(1)[0])
         torch.manual_seed(seed)
         dataset = engine.data_loader.dataset
-        dataset.transform.set_random_state(seed=seed)  # type: ignore[union-attr]
+        dataset.transform.set_random_state(seed=seed)
         self._sums, self._images = {}, 0
 
     def add_losses(self, engine: Engine) -> None:
         """Add one mini-batch to the epoch's means, weighted by its number of images."""
-        images = len(engine.state.output["pred"])  # type: ignore[index, call-overload]
+        images = len(engine.state.output["pred"])
         self._images += images
-        for name, value in engine.state.output["losses"].items():  # type: ignore[index, call-overload]
+        for name, value in engine.state.output["losses"].items():
             self._sums[name] = self._sums.get(name, 0.0) + value * images
 
     def end_epoch(self, engine: ViewSynthesisTrainer) -> None:
@@ -204,7 +204,7 @@ class RunFolder:
             weights = engine.average.module.state_dict()
             write_atomically(self.folder / "model.pt", lambda path: torch.save(weights, path))
         self._write_results()
-        checkpoint = {name: part.state_dict() for name, part in self._parts(engine).items()}
+        checkpoint: dict[str, Any] = {name: part.state_dict() for name, part in self._parts(engine).items()}
         checkpoint |= {"rows": self.rows, "overrides": self.overrides}
         write_atomically(self.folder / CHECKPOINT_NAME, lambda path: torch.save(checkpoint, path))
         if self._finished(engine):

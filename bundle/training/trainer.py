@@ -24,6 +24,7 @@ from bundle.losses.structural import structural_loss
 from bundle.losses.view import view_loss
 from bundle.networks.discriminator import Discriminator
 from bundle.networks.feature_network import FeatureNetwork
+from bundle.stopping import ending_with_a_sentence
 from bundle.training.batch import PairedBatch
 
 
@@ -89,9 +90,11 @@ class ViewSynthesisTrainer(Trainer):
                 f"The training split has {len(train_data_loader.dataset)} directed pairs, fewer than one batch of "  # type: ignore[arg-type]
                 f"{train_data_loader.batch_size}: prepare more data or lower batch_size."
             )
-        self.generator = generator
-        self.discriminator = discriminator
-        self.feature_network = feature_network.to(device).eval().requires_grad_(False)
+        # Convolutions are a third faster with the channels last, on CPUs as on GPUs.
+        self.generator = generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.discriminator = discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.feature_network = feature_network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.feature_network.eval().requires_grad_(False)
         self.average = average
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
@@ -108,6 +111,11 @@ class ViewSynthesisTrainer(Trainer):
             amp=amp,
             decollate=False,
         )
+
+    def run(self) -> None:
+        """Train; an error of data or settings ends the program with its sentence."""
+        with ending_with_a_sentence():
+            super().run()
 
     def generator_losses(self, batch: PairedBatch, pred: Tensor) -> dict[str, Tensor]:
         """Return the six scalar terms of L_G, each a mean over the whole batch, for ``pred`` ``[B, 1, H, W]``."""
@@ -154,9 +162,10 @@ class ViewSynthesisTrainer(Trainer):
             self.generator_optimizer.zero_grad()
             self.discriminator_optimizer.zero_grad()
 
+        image = batch.image.contiguous(memory_format=torch.channels_last)
         autocast = torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=self.amp)
         with autocast:
-            pred = self.generator(batch.image, batch.radiomics, batch.target_view)
+            pred = self.generator(image, batch.radiomics, batch.target_view)
             d_losses = self.discriminator_losses(batch, pred.detach())
             d_total = self.discriminator_objective.total(d_losses)
         (d_total / window).backward()

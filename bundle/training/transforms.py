@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,27 @@ import torch
 from monai.transforms import RandomizableTransform, Transform
 
 from bundle.imaging.canvas import canvas_scale, place_on_canvas
+from bundle.preparation import load_prepared_image, load_prepared_mask
 from bundle.records import Canvas
 from bundle.vocabulary import ViewPosition
 
 _MASKS_OF = {"image": ("image_mask",), "label": ("label_mask", "label_breast")}
+
+
+class LoadImagePreparedPaird(Transform):
+    """Load the files of a directed pair: each path becomes ``[1, rows, columns]``, float32 or (masks) uint8.
+
+    MONAI's ``LoadImaged`` would try every reader that it knows on a damaged file, and hand on the first axis as x.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Load one item."""
+        item = dict(data)
+        for key, masks in _MASKS_OF.items():
+            item[key] = load_prepared_image(Path(item[key]))[None]
+            for mask in masks:
+                item[mask] = load_prepared_mask(Path(item[mask]))[None]
+        return item
 
 
 class PlacePairOnCanvasd(Transform):
@@ -38,10 +56,10 @@ class PlacePairOnCanvasd(Transform):
         item = dict(data)
         target_view = ViewPosition.MLO if item["target_view"] == ViewPosition.MLO.class_index else ViewPosition.CC
         spacing_mm = float(item["spacing_mm"])
-        scale = canvas_scale(np.asarray(item["image"][0]).shape, spacing_mm=spacing_mm, canvas=self.canvas)
+        scale = canvas_scale(item["image"].shape[1:], spacing_mm=spacing_mm, canvas=self.canvas)
         for key, view in (("image", target_view.complement), ("label", target_view)):
             for name in (key, *_MASKS_OF[key]):
-                pixels = np.asarray(item[name][0])
+                pixels = item[name][0]
                 is_mask = name != key
                 placed = place_on_canvas(
                     (pixels > 0) if is_mask else pixels,

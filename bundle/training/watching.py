@@ -43,7 +43,7 @@ class TrainingProgress:
         self._bar.set_description(f"Training, epoch {engine.state.epoch}/{engine.state.max_epochs}")
 
     def _advance(self, engine: Engine) -> None:
-        losses = engine.state.output["losses"]  # type: ignore[index, call-overload]
+        losses = engine.state.output["losses"]
         shown = {name.removeprefix("loss_"): f"{losses[name]:.3f}" for name in ("loss_G", "loss_D")}
         validated = self.evaluator.state.metrics
         shown |= {name.removeprefix("val_"): f"{validated[name]:.3f}" for name in self.metrics if name in validated}

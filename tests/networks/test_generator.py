@@ -27,7 +27,8 @@ def test_default_size_and_range() -> None:
     image = torch.rand(1, 2, 64, 32)
     output = network(image)
     assert output.shape == (1, 1, 64, 32)
-    assert 0 <= output.min() and output.max() <= 1
+    assert output.min() >= 0
+    assert output.max() <= 1
 
 
 def test_no_layer_draws_a_checkerboard_or_mixes_the_batch() -> None:

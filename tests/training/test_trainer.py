@@ -203,7 +203,9 @@ def test_too_few_pairs_for_a_batch() -> None:
             max_epochs=1,
             train_data_loader=DataLoader(_items(2), batch_size=4, drop_last=True),  # type: ignore[arg-type]
             **dict.fromkeys(
-                ("generator", "discriminator", "feature_network", "average", "generator_optimizer")
-                + ("discriminator_optimizer", "generator_objective", "discriminator_objective")
+                (
+                    *("generator", "discriminator", "feature_network", "average", "generator_optimizer"),
+                    *("discriminator_optimizer", "generator_objective", "discriminator_objective"),
+                )
             ),  # type: ignore[arg-type]
         )

@@ -122,7 +122,7 @@ def _read_png(path: Path) -> np.ndarray:
                 raise ValueError(f"{path}: {image.size} pixels, but at most {LARGEST_SIDE} a side are possible")
             grey = image if image.mode in ("1", "L", "I", "I;16") else image.convert("L")
             return np.asarray(grey)
-    except (SyntaxError, Image.DecompressionBombError, zlib.error, EOFError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError, zlib.error, EOFError) as error:
         raise ValueError(f"{path}: the PNG file cannot be decoded ({type(error).__name__}); damaged?") from None
 
 
@@ -133,7 +133,7 @@ def _read_nifti(path: Path) -> np.ndarray:
         if len(shape) != 2 or max(shape) > LARGEST_SIDE:
             raise ValueError(f"{path}: a mask has two axes of at most {LARGEST_SIDE}, this file has {image.shape}")
         return np.asanyarray(image.dataobj).reshape(shape).T  # the first axis is x: the column
-    except (ImageFileError, HeaderDataError, zlib.error, EOFError) as error:
+    except (OSError, ImageFileError, HeaderDataError, zlib.error, EOFError) as error:
         raise ValueError(f"{path}: the NIfTI file cannot be read ({type(error).__name__}); damaged?") from None
 
 

@@ -33,6 +33,8 @@ _MALIGNANT_SHARE = {
 }
 # (amplitude, lowest and highest angular frequency) of the undulation of the surface.
 _UNDULATION = {"ROUND": (0.03, 1, 2), "OVAL": (0.04, 1, 2), "LOBULATED": (0.13, 3, 5), "IRREGULAR": (0.20, 4, 9)}
+# Even in glandular tissue a mass adds a little: fibrosis around it is denser than the carcinoma of the table.
+_LEAST_CONTRAST_PER_MM = 0.010
 _CALCIFICATION_PREVALENCE = {"PUNCTATE": 0.2, "AMORPHOUS": 0.2, "PLEOMORPHIC": 0.45, "FINE_LINEAR_BRANCHING": 0.15}
 
 
@@ -114,7 +116,7 @@ class Lesion:
 
     def excess_per_mm(self, points_mm: np.ndarray, gauge: np.ndarray, surroundings_per_mm: np.ndarray) -> np.ndarray:
         """Linear attenuation over that of the surroundings at points ``[3, N]``; never negative."""
-        contrast = np.maximum(CARCINOMA_PER_MM - surroundings_per_mm, 0.001)
+        contrast = np.maximum(CARCINOMA_PER_MM - surroundings_per_mm, _LEAST_CONTRAST_PER_MM)
         return self.density * self.content(points_mm, gauge) * contrast
 
 
@@ -186,7 +188,7 @@ def _draw_mass(breast: Breast, generator: np.random.Generator) -> Lesion:
             _directions(generator, waves),
         ]
     )
-    density = float(np.clip(generator.normal(0.85, 0.25), 0.3, 1.4))
+    density = float(np.clip(generator.normal(1.05, 0.30), 0.35, 1.7))
     spicules = int(generator.integers(14, 30)) if border == "SPICULATED" else 0
     pathology, assessment = _assess(generator, border)
     return Lesion(

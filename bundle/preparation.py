@@ -352,7 +352,7 @@ def _read_nifti(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     try:
         image = nibabel.load(path)
         stored = np.asarray(image.dataobj.get_unscaled())
-    except (OSError, ImageFileError, HeaderDataError, zlib.error, EOFError, ValueError) as error:
+    except (OSError, ImageFileError, HeaderDataError, ArithmeticError, zlib.error, EOFError, ValueError) as error:
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
         raise ValueError(f"{path}: the NIfTI file cannot be read ({type(error).__name__}); prepare it again") from None

@@ -132,8 +132,10 @@ def _read_nifti(path: Path) -> np.ndarray:
         shape = tuple(size for size in image.shape if size != 1)
         if len(shape) != 2 or max(shape) > LARGEST_SIDE:
             raise ValueError(f"{path}: a mask has two axes of at most {LARGEST_SIDE}, this file has {image.shape}")
+        if image.get_data_dtype().kind not in "biuf":
+            raise ValueError(f"{path}: a mask holds plain numbers, not {image.get_data_dtype()}")
         return np.asanyarray(image.dataobj).reshape(shape).T  # the first axis is x: the column
-    except (OSError, ImageFileError, HeaderDataError, zlib.error, EOFError) as error:
+    except (OSError, ImageFileError, HeaderDataError, ArithmeticError, zlib.error, EOFError) as error:
         raise ValueError(f"{path}: the NIfTI file cannot be read ({type(error).__name__}); damaged?") from None
 
 

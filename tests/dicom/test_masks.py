@@ -101,6 +101,8 @@ def test_damaged_and_foreign_files(tmp_path):
 def test_volumes_are_refused(tmp_path):
     with pytest.raises(ValueError, match="two axes"):
         read_mask(write_nifti(tmp_path / "volume.nii", np.zeros((4, 5, 6), dtype=np.uint8)))
+    with pytest.raises(ValueError, match="plain numbers"):
+        read_mask(write_nifti(tmp_path / "complex.nii", np.zeros((4, 5), dtype=np.complex64)))
 
 
 def test_the_mask_is_chosen_by_content_whatever_the_order_and_the_names(tmp_path):

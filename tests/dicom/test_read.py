@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 from pydicom.data import get_testdata_file
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
@@ -179,6 +180,19 @@ def test_jpeg_ls_is_decoded_to_the_uncompressed_image():
     # The two files hold one image; pydicom has no decoder for the first here.
     compressed = read_stored_pixels(get_testdata_file("MR_small_jpeg_ls_lossless.dcm"))
     np.testing.assert_array_equal(compressed, pydicom.dcmread(get_testdata_file("MR_small.dcm")).pixel_array)
+
+
+@pytest.mark.parametrize(
+    ("compressor", "syntax"), [("JPEG", pydicom.uid.JPEGLosslessSV1), ("JPEG2000", pydicom.uid.JPEG2000Lossless)]
+)
+def test_lossless_syntaxes_of_clinical_films(tmp_path, compressor, syntax):
+    writer = SimpleITK.ImageFileWriter()
+    writer.SetFileName(str(tmp_path / "film.dcm"))
+    writer.UseCompressionOn()
+    writer.SetCompressor(compressor)
+    writer.Execute(SimpleITK.GetImageFromArray(ramp(bits=16)))
+    assert pydicom.dcmread(tmp_path / "film.dcm").file_meta.TransferSyntaxUID == syntax
+    np.testing.assert_array_equal(read_stored_pixels(tmp_path / "film.dcm"), ramp(bits=16))
 
 
 def test_12_bit_jpeg_extended_is_decoded():

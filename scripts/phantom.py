@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import fire
@@ -53,6 +54,8 @@ def phantom(
             workers=_whole("workers", workers) or _cores(),
             overwrite=_switch("overwrite", overwrite),
         )
+    except BrokenProcessPool:
+        sys.exit("phantom: a worker process was ended from outside, perhaps for memory; take fewer --workers.")
     except (ValueError, OSError) as error:
         sys.exit(f"phantom: {error}")
     print(

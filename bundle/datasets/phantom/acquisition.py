@@ -17,7 +17,7 @@ from bundle.vocabulary import Laterality, ViewPosition
 CASSETTES_MM = ((240.0, 180.0), (300.0, 240.0))
 _COARSEST_SAMPLING_MM = 1.0
 _STEP_ALONG_BEAM_MM = 2.0
-_ROWS_AT_ONCE = 400_000  # samples evaluated together; bounds the memory at any film spacing
+_SAMPLES_AT_ONCE = 400_000  # bounds the memory at any film spacing
 _FREE_EDGE_MM = 24.0
 
 # Blur of screen, focal spot and digitizer, as a standard deviation at the film.
@@ -202,7 +202,7 @@ def _integrate(breast: Breast, compression: Compression, columns: Columns) -> np
     share = (np.arange(samples, dtype=np.float32) + 0.5) / samples
     integral = np.zeros(columns.inside.shape)
     inside = np.flatnonzero(columns.inside)
-    step = max(1, _ROWS_AT_ONCE // samples)
+    step = max(1, _SAMPLES_AT_ONCE // samples)
     for start in range(0, len(inside), step):
         index = inside[start : start + step]
         some = _take(columns, index)

@@ -124,15 +124,18 @@ def _check_output(output: Path, *, overwrite: bool) -> None:
 def _written_at_once(output: Path) -> Iterator[Path]:
     """Give a folder beside the output that becomes the output at the end, or vanishes."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = output.parent / f".{output.name}.unfinished-{os.getpid()}"
+    unfinished, replaced = (
+        output.parent / f".{output.name}.{state}-{os.getpid()}" for state in ("unfinished", "replaced")
+    )
     unfinished.mkdir()
     try:
         yield unfinished
         if output.exists():
-            shutil.rmtree(output)
+            os.replace(output, replaced)
         os.replace(unfinished, output)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _write_case(

@@ -83,7 +83,6 @@ def write_secondary_capture(
     dataset.InstanceNumber = instance_number
     dataset.PatientOrientation = view
     dataset.Laterality = laterality
-    dataset.ImagesInAcquisition = 1
     dataset.PixelSpacing = [spacing_mm, spacing_mm]
     set_pixels(dataset, pixels, bits_stored=8 * pixels.dtype.itemsize)
     with_file_meta(dataset).save_as(path, enforce_file_format=True)

@@ -21,6 +21,7 @@ from bundle.datasets.phantom.parameters import (
     draw_views,
     draw_woman,
 )
+from bundle.datasets.phantom.vessels import Vessel, draw_vessels
 from bundle.vocabulary import Laterality, ViewPosition
 
 # A lesion whose mask is smaller in a view is not reported there.
@@ -56,6 +57,7 @@ class Case:
     views: dict[ViewPosition, ViewParameters]
     compressions: dict[ViewPosition, Compression]
     lesions: tuple[Lesion, ...]
+    vessels: tuple[Vessel, ...]
     films: dict[ViewPosition, StoredFilm]
 
     def shows(self, position: ViewPosition, lesion: int) -> bool:
@@ -82,6 +84,7 @@ def make_case(plan: CasePlan, *, film_spacing_mm: float, digital: bool) -> Case:
     parameters = draw_breast(woman, plan.generator(1))
     breast = Breast.grow(parameters=parameters, generator=plan.generator(2))
     lesions = draw_lesions(breast, plan.generator(3))
+    vessels = draw_vessels(breast, plan.generator(6))
     views = draw_views(parameters, plan.generator(4))
     compressions = {position: Compression.press(breast=breast, view=view) for position, view in views.items()}
     cassette = choose_cassette(compressions)
@@ -90,6 +93,7 @@ def make_case(plan: CasePlan, *, film_spacing_mm: float, digital: bool) -> Case:
         exposure = expose(
             breast=breast,
             lesions=lesions,
+            vessels=vessels,
             compression=compressions[position],
             view=view,
             cassette_mm=cassette,
@@ -103,5 +107,6 @@ def make_case(plan: CasePlan, *, film_spacing_mm: float, digital: bool) -> Case:
         views=views,
         compressions=compressions,
         lesions=lesions,
+        vessels=vessels,
         films=films,
     )

@@ -29,6 +29,7 @@ def truth_of(case: Case, files: dict[ViewPosition, dict[str, list[PurePosixPath]
         "volume_ml": round(case.parameters.volume_mm3 / 1000, 2),
         "breast_parameters": _plain(vars(case.parameters)),
         "lesions": [_lesion(lesion) for lesion in case.lesions],
+        "vessels": [_plain(vars(vessel)) for vessel in case.vessels],
         "views": {
             position.value: {
                 "thickness_mm": round(case.views[position].thickness_mm, 3),

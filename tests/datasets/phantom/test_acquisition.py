@@ -10,6 +10,7 @@ from bundle.datasets.phantom.anatomy import CALCIFICATION_PER_MM, Breast
 from bundle.datasets.phantom.compression import Compression
 from bundle.datasets.phantom.lesions import Lesion, draw_lesions
 from bundle.datasets.phantom.parameters import ViewParameters
+from bundle.datasets.phantom.vessels import Vessel, draw_vessels
 from bundle.vocabulary import ViewPosition
 
 Views = dict[ViewPosition, ViewParameters]
@@ -20,6 +21,7 @@ def _expose(
     view: ViewParameters,
     *,
     lesions: tuple[Lesion, ...] = (),
+    vessels: tuple[Vessel, ...] = (),
     spacing_mm: float = 1.0,
     with_axilla: bool | None = None,
 ) -> tuple[Exposure, Compression]:
@@ -27,6 +29,7 @@ def _expose(
     exposure = expose(
         breast=breast,
         lesions=lesions,
+        vessels=vessels,
         compression=compression,
         view=view,
         cassette_mm=(300.0, 240.0),
@@ -84,6 +87,24 @@ def test_calcifications_keep_their_integral_at_any_spacing(breast: Breast, views
         with_it, without = (_expose(breast, view, lesions=some, spacing_mm=spacing_mm)[0] for some in ((lesion,), ()))
         excess = (with_it.line_integral.astype(np.float64) - without.line_integral).sum() * spacing_mm**2
         assert excess == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("position", list(ViewPosition))
+def test_a_vessel_lies_where_its_points_are_projected(breast: Breast, views: Views, position: ViewPosition) -> None:
+    vessel = draw_vessels(breast, np.random.default_rng(0))[0]
+    view = replace(views[position], tilt_deg=4.0)
+    (with_it, compression), (without, _) = (_expose(breast, view, vessels=some) for some in ((vessel,), ()))
+    excess = with_it.line_integral.astype(np.float64) - without.line_integral
+    pressed = np.asarray([compression.compressed(point) for point in vessel.points_mm])
+    length = np.linalg.norm(np.diff(pressed, axis=0), axis=1).sum()
+    assert excess.sum() == pytest.approx(vessel.excess_per_mm * np.pi * vessel.radius_mm**2 * length, rel=0.03)
+    # Distance to the nipple along the chest-nipple axis, in the untilted frame of the breast.
+    rows, columns = np.nonzero(excess > 0.3 * excess.max())
+    tilt = np.deg2rad(4.0)
+    forward = (columns - with_it.nipple_px[1]) * np.cos(tilt) - (rows - with_it.nipple_px[0]) * np.sin(tilt)
+    expected = pressed[:, 0] - compression.depth_mm
+    assert forward.min() == pytest.approx(expected.min(), abs=2.5)
+    assert forward.max() == pytest.approx(expected.max(), abs=2.5)
 
 
 def test_coarser_film_is_the_same_breast_averaged(breast: Breast, views: Views) -> None:

@@ -8,7 +8,6 @@ for the radiomics. `to_film` undoes all of it. Prepared views are stored as NIfT
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.nifti1 import Nifti1Extension, Nifti1Image
 from nibabel.spatialimages import HeaderDataError
 
+from bundle.atomic import replacing
 from bundle.imaging.breast import segment_breast
 from bundle.imaging.orientation import chest_wall_is_right, flip, head_is_down, patient_orientation_contradicts
 from bundle.imaging.resampling import resample_image, resample_mask
@@ -338,13 +338,8 @@ def _write_nifti(array: np.ndarray, path: Path, *, affine: np.ndarray, note: str
     if slope is not None:
         image.header.set_slope_inter(slope, 0.0)
     image.header.extensions.append(Nifti1Extension(COMMENT, (GEOMETRY_MARK + note).encode()))
-    # The process number keeps two writers of one view apart; the ending tells nibabel the format.
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        nibabel.save(image, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        nibabel.save(image, temporary)
 
 
 def _read_nifti(path: Path) -> tuple[np.ndarray, dict[str, Any]]:

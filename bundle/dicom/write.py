@@ -20,6 +20,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName, format_number_as_ds, validate_value
 
+from bundle.atomic import replacing
 from bundle.dicom.mark import burn_mark
 from bundle.dicom.read import PARSE_ERRORS
 from bundle.vocabulary import Laterality, ViewPosition
@@ -163,12 +164,8 @@ def write_synthetic_view(
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
     dataset.file_meta = meta
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        dataset.save_as(partial, enforce_file_format=True)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        dataset.save_as(temporary, enforce_file_format=True)
     return path
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bundle.atomic import replacing
 from bundle.evaluation.bootstrap import Interval
 from bundle.evaluation.scoring import MEASURES, ImageScore
 from bundle.evaluation.summary import Summary
@@ -29,13 +28,13 @@ def write_metrics(scores: Sequence[ImageScore], *, path: Path) -> Path:
     """
     names = [measure.name for measure in MEASURES]
     methods = list(dict.fromkeys(score.method for score in scores))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["patient_id", "pair_id", "direction", "method", *names])
-    for score in sorted(scores, key=lambda score: (score.direction, score.pair_id, methods.index(score.method))):
-        values = [f"{score.values[name]:.{DECIMALS}f}" for name in names]
-        writer.writerow([score.patient_id, score.pair_id, str(score.direction), score.method, *values])
-    return write_whole(text.getvalue(), path=path)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["patient_id", "pair_id", "direction", "method", *names])
+        for score in sorted(scores, key=lambda score: (score.direction, score.pair_id, methods.index(score.method))):
+            values = [f"{score.values[name]:.{DECIMALS}f}" for name in names]
+            writer.writerow([score.patient_id, score.pair_id, str(score.direction), score.method, *values])
+    return path
 
 
 def write_summary(summary: Summary, *, protocol: Mapping[str, Any], path: Path) -> Path:
@@ -70,17 +69,8 @@ def write_summary(summary: Summary, *, protocol: Mapping[str, Any], path: Path) 
             for direction, measures in summary.margins.items()
         },
     }
-    return write_whole(json.dumps(document, indent=2, allow_nan=False) + "\n", path=path)
-
-
-def write_whole(text: str, *, path: Path) -> Path:
-    """Write a text file under a temporary name in its folder, then move it into place."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return path
 
 

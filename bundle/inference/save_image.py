@@ -14,6 +14,7 @@ from bundle.dicom.read import read_header
 from bundle.dicom.write import write_synthetic_view
 from bundle.report.panels import view_panel
 from bundle.stopping import ending_with_a_sentence
+from bundle.switches import read_switch
 from bundle.vocabulary import Direction, Laterality, ViewPosition
 
 
@@ -74,7 +75,7 @@ class SaveImageSyntheticMammogramd(Transform):
             model_version=self.model_version,
             weights_sha256=self.weights_sha256,
             path=path,
-            mark=_as_bool(self.mark),
+            mark=read_switch(self.mark, name="mark"),
             flags=[flag for flag in data["flags"].split(",") if flag],
         )
 
@@ -100,10 +101,3 @@ def _free_path(folder: Path, *, prefix: str) -> Path:
     taken = [re.fullmatch(rf"{prefix}_(\d+)\.(dcm|png)", path.name) for path in folder.iterdir()]
     number = max((int(match.group(1)) for match in taken if match), default=0) + 1
     return folder / f"{prefix}_{number:03d}.dcm"
-
-
-def _as_bool(value: bool | str) -> bool:
-    words = {"true": True, "false": False}
-    if str(value).lower() not in words:
-        raise ValueError(f"--mark must be true or false; got {value}")
-    return words[str(value).lower()]

@@ -1,11 +1,12 @@
 """Pictures of views side by side: source | real target | synthetic target, a row per case."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from bundle.atomic import replacing
 
 CELL_ROWS = 384  # views are magnified by the whole number that comes closest to this height
 TITLE_SIZE = 18
@@ -97,12 +98,8 @@ def view_panel(
         OSError: the file cannot be written.
     """
     panel = compose_panel(images, titles=titles, row_titles=row_titles, outlines=outlines)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        Image.fromarray(panel).save(partial, format="PNG")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        Image.fromarray(panel).save(temporary, format="PNG")
     return path
 
 

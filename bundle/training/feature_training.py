@@ -16,6 +16,7 @@ from torch.nn.functional import smooth_l1_loss
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
+from bundle.atomic import replacing
 from bundle.imaging.resampling import resample_image, resample_mask
 from bundle.networks.feature_network import FeatureNetwork
 from bundle.preparation import load_prepared_image, load_prepared_mask
@@ -23,8 +24,8 @@ from bundle.radiomics.features import FEATURE_NAMES, FEATURES_OF_CLASS
 from bundle.radiomics.regions import Region, region_mask
 from bundle.records import Canvas
 from bundle.stopping import ending_with_a_sentence
+from bundle.switches import read_switch
 from bundle.training.data import RadiomicVectors, read_preparation
-from bundle.training.run_folder import as_bool, write_atomically
 from bundle.vocabulary import RadiomicsScale, Split, ViewPosition
 
 WINDOW_MM = 48.0  # side of the square around a region that the network sees; a larger region is left out
@@ -161,7 +162,7 @@ def train_feature_network(
         "canvas_spacing_mm": canvas.spacing_mm,
     }
     network.to(device)
-    if as_bool(resume) and weights_path.is_file() and report_path.is_file():
+    if read_switch(resume, name="resume") and weights_path.is_file() and report_path.is_file():
         report = json.loads(report_path.read_text())
         if {name: report[name] for name in made_from} != made_from:
             raise ValueError(
@@ -202,8 +203,11 @@ def train_feature_network(
         "validation_regions": len(validation.image),
         "r2": accuracy(network, validation, device=device),
     }
-    write_atomically(weights_path, lambda path: torch.save(network.state_dict(), path))
-    write_atomically(report_path, lambda path: path.write_text(json.dumps(report, indent=2) + "\n"))
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(weights_path) as temporary:
+        torch.save(network.state_dict(), temporary)
+    with replacing(report_path) as temporary:
+        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     of_class = ", ".join(f"{name} {value:.2f}" for name, value in report["r2"]["regions"].items())
     logger.info("Feature network: R2 on the validation split's random regions: %s.", of_class)
     return network

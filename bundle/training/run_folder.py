@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import io
 import json
 import logging
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,9 @@ from monai.engines import Evaluator
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from bundle.atomic import replacing
 from bundle.records import Canvas
+from bundle.switches import read_switch
 from bundle.training.data import read_preparation
 from bundle.training.trainer import ViewSynthesisTrainer
 
@@ -31,31 +31,6 @@ METRIC_COLUMNS = ("val_L1", "val_SSIM", "val_PSNR", "val_in_breast_SSIM", "val_i
 CHECKPOINT_NAME = "checkpoint.pt"
 
 logger = logging.getLogger(__name__)
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then put it in place at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def as_bool(value: bool | str) -> bool:
-    """Read a truth value from a config or the command line, where ``--resume false`` arrives as a word.
-
-    Raises:
-        ValueError: neither true nor false.
-    """
-    if isinstance(value, bool):
-        return value
-    words = {"true": True, "false": False}
-    if str(value).lower() not in words:
-        raise ValueError(f"Expected true or false; got {value!r}.")
-    return words[str(value).lower()]
 
 
 class RunFolder:
@@ -102,7 +77,7 @@ class RunFolder:
         self.seed = seed
         self.key_metric = key_metric
         self.patience = patience
-        self.resume = as_bool(resume)
+        self.resume = read_switch(resume, name="resume")
         preparation = read_preparation(dataset_dir)
         self.overrides = {
             **{f"canvas#{name}": value for name, value in dataclasses.asdict(canvas).items()},
@@ -137,9 +112,9 @@ class RunFolder:
         path = self.folder / CHECKPOINT_NAME
         if self.resume and path.is_file():
             self._restore(engine, torch.load(path, map_location=engine.state.device, weights_only=True))
-        write_atomically(
-            self.folder / "network.json", lambda path: path.write_text(json.dumps(self.overrides, indent=2) + "\n")
-        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with replacing(self.folder / "network.json") as temporary:
+            temporary.write_text(json.dumps(self.overrides, indent=2) + "\n", encoding="utf-8")
 
     def _restore(self, engine: ViewSynthesisTrainer, checkpoint: Mapping[str, Any]) -> None:
         different = [name for name, value in self.overrides.items() if checkpoint["overrides"].get(name) != value]
@@ -202,22 +177,24 @@ class RunFolder:
         self.rows.append(row)
         if self.best_epoch == len(self.rows):
             weights = engine.average.module.state_dict()
-            write_atomically(self.folder / "model.pt", lambda path: torch.save(weights, path))
+            with replacing(self.folder / "model.pt") as temporary:
+                torch.save(weights, temporary)
         self._write_results()
         checkpoint: dict[str, Any] = {name: part.state_dict() for name, part in self._parts(engine).items()}
         checkpoint |= {"rows": self.rows, "overrides": self.overrides}
-        write_atomically(self.folder / CHECKPOINT_NAME, lambda path: torch.save(checkpoint, path))
+        with replacing(self.folder / CHECKPOINT_NAME) as temporary:
+            torch.save(checkpoint, temporary)
         if self._finished(engine):
             engine.terminate()
 
     def _write_results(self) -> None:
-        table = io.StringIO()
-        writer = csv.DictWriter(table, ["epoch", *LOSS_COLUMNS, *METRIC_COLUMNS], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(
-            {name: value if name == "epoch" else f"{value:.6f}" for name, value in row.items()} for row in self.rows
-        )
-        write_atomically(self.folder / "results.csv", lambda path: path.write_text(table.getvalue()))
+        path = self.folder / "results.csv"
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, ["epoch", *LOSS_COLUMNS, *METRIC_COLUMNS], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(
+                {name: value if name == "epoch" else f"{value:.6f}" for name, value in row.items()} for row in self.rows
+            )
 
 
 def generator_average(*, network: nn.Module, decay: float) -> AveragedModel:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.evaluation.files import write_metrics, write_summary, write_whole
+from bundle.evaluation.files import write_metrics, write_summary
 from bundle.evaluation.scoring import MEASURES, ImageScore
 from bundle.evaluation.summary import summarize
 from bundle.evaluation.table import summary_table
@@ -163,15 +163,12 @@ class TestFiles:
                     assert cell["low"] <= cell["mean"] <= cell["high"]
         assert document["margins"]["cc_to_mlo"]["in_breast_psnr_db"]["baseline"] == "mean_target"
 
-    def test_nothing_is_written_half(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_nothing_is_written_half(self, tmp_path: Path, value: float) -> None:
         path = tmp_path / "summary.json"
         path.write_text("before")
-        monkeypatch.setattr("bundle.evaluation.files.os.replace", _disk_is_full)
-        with pytest.raises(OSError, match="full"):
-            write_whole("after", path=path)
+        summary = summarize(made_scores(), resamples=200, seed=0)
+        with pytest.raises(ValueError, match="JSON compliant"):
+            write_summary(summary, protocol={"data_range": value}, path=path)
         assert path.read_text() == "before"
         assert [found.name for found in tmp_path.iterdir()] == ["summary.json"]
-
-
-def _disk_is_full(*_: object) -> None:
-    raise OSError("the disk is full")

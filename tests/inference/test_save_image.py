@@ -73,7 +73,7 @@ def test_the_mark_as_a_word(tmp_path, trained, data):
 
     for mark, annotation in ((True, "YES"), ("true", "YES"), (False, "NO"), ("False", "NO")):
         assert pydicom.dcmread(save(mark)["written"][0]).BurnedInAnnotation == annotation
-    with pytest.raises(SystemExit, match=r"--mark must be true or false; got perhaps"):
+    with pytest.raises(SystemExit, match=r"--mark is 'perhaps'; it must be true or false"):
         save("perhaps")
 
 

@@ -11,7 +11,9 @@ import fire
 from bundle.collection import prepare_collection
 from bundle.preparation import PreparationSettings
 from bundle.radiomics.settings import read_settings
+from bundle.switches import read_switch
 from bundle.vocabulary import Split
+from scripts.arguments import numbers, path, positive_number, refuse_unexpected, whole_number
 
 RADIOMICS_CONFIG = Path(__file__).resolve().parent.parent / "configs" / "radiomics.yaml"
 
@@ -48,37 +50,23 @@ def prepare(
         overwrite: remove a preparation that the output holds.
         **unknown_options: refused.
     """
-    # fire would call this function first and complain about what it could not use afterwards.
-    if unknown_values or unknown_options:
-        names = ", ".join([*(f"--{name}" for name in unknown_options), *map(repr, unknown_values)])
-        raise ValueError(f"unknown argument(s) {names}; see python -m scripts.prepare --help")
-    for name, value in (("seed", seed), ("workers", workers)):
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError(f"--{name} is {value!r}; it must be a whole number")
-    for name, number in (("spacing_mm", spacing_mm), ("assumed_spacing_mm", assumed_spacing_mm)):
-        if not isinstance(number, int | float) or isinstance(number, bool) or not number > 0:
-            raise ValueError(f"--{name} is {number!r}; it must be a positive number")
-    if not isinstance(overwrite, bool):
-        raise ValueError(f"--overwrite is {overwrite!r}; it takes no value")
-    if not isinstance(fractions, tuple | list) or len(fractions) != len(Split):
-        raise ValueError(f"--fractions is {fractions!r}; it must be three numbers, e.g. [0.7,0.15,0.15]")
-    if not all(isinstance(fraction, int | float) for fraction in fractions):
-        raise ValueError(f"--fractions is {fractions!r}; it must be three numbers, e.g. [0.7,0.15,0.15]")
-    radiomics = read_settings(Path(str(radiomics_config)))
+    refuse_unexpected(unknown_values, unknown_options, command="python -m scripts.prepare")
+    radiomics = read_settings(path(radiomics_config, name="radiomics_config"))
+    parts = numbers(fractions, name="fractions", count=len(Split), example="[0.7,0.15,0.15]")
     summary = prepare_collection(
         collection=str(collection),
-        source=Path(str(source)),
-        output=Path(str(output)),
+        source=path(source, name="source"),
+        output=path(output, name="output"),
         preparation=PreparationSettings(
-            spacing_mm=float(spacing_mm),
+            spacing_mm=positive_number(spacing_mm, name="spacing_mm"),
             fine_spacing_mm=radiomics.fine_spacing_mm,
-            assumed_spacing_mm=float(assumed_spacing_mm),
+            assumed_spacing_mm=positive_number(assumed_spacing_mm, name="assumed_spacing_mm"),
         ),
         radiomics=radiomics,
-        fractions=dict(zip(Split, map(float, fractions), strict=True)),
-        seed=seed,
-        workers=workers,
-        overwrite=overwrite,
+        fractions=dict(zip(Split, parts, strict=True)),
+        seed=whole_number(seed, name="seed"),
+        workers=whole_number(workers, name="workers"),
+        overwrite=read_switch(overwrite, name="overwrite"),
     )
     print("\n".join(summary.lines()))
 

@@ -49,10 +49,11 @@ def test_the_command_prepares_and_closes_with_counts(source, tmp_path):
         (["--workers", 0], "workers is 0"),
         (["--spacing_mm", 0], "--spacing_mm is 0; it must be a positive number"),
         (["--spacing_mm", "fine"], "--spacing_mm is 'fine'"),
-        (["--fractions", "[0.8,0.2]"], "--fractions is [0.8, 0.2]; it must be three numbers"),
-        (["--fractions", "[0.8,0.2,x]"], "it must be three numbers"),
+        (["--fractions", "[0.8,0.2]"], "--fractions is [0.8, 0.2]; it must be 3 numbers"),
+        (["--fractions", "[0.8,0.2,x]"], "it must be 3 numbers"),
         (["--fractions", "[0.8,0.2,0.2]"], "their sum is 1.2 and must be 1"),
-        (["--overwrite", "perhaps"], "--overwrite is 'perhaps'"),
+        (["--overwrite", "perhaps"], "--overwrite is 'perhaps'; it must be true or false"),
+        (["--radiomics_config", "1.5"], "--radiomics_config is 1.5; it must be a path"),
         (["--radiomics_config", "absent.yaml"], "absent.yaml"),
     ],
 )
@@ -63,6 +64,18 @@ def test_a_wrong_option_is_one_sentence_and_nothing_is_written(monkeypatch, sour
     assert sentence in str(stopped.value)
     assert "\n" not in str(stopped.value)
     assert not (tmp_path / "prepared").exists()
+
+
+def test_overwrite_takes_a_word_too(monkeypatch, source, tmp_path, capsys):
+    def prepared(*options):
+        run(monkeypatch, "cbis_ddsm", "--source", source, "--output", tmp_path / "prepared", "--workers", 1, *options)
+        return json.loads((tmp_path / "prepared" / "preparation.json").read_text())["seed"]
+
+    assert prepared() == 0
+    with pytest.raises(SystemExit, match=r"other settings \(seed\)"):
+        prepared("--seed", 1, "--overwrite", "false")
+    assert prepared("--seed", 1, "--overwrite", "true") == 1
+    assert prepared("--seed", 2, "--overwrite") == 2
 
 
 @pytest.mark.parametrize(

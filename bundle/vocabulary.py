@@ -53,6 +53,18 @@ class Direction(StrEnum):
         """The view that is synthesized."""
         return self.source.complement
 
+    @classmethod
+    def to_class(cls, class_index: int) -> Direction:
+        """Give the direction by its target view's class index: 0 = CC, 1 = MLO.
+
+        Raises:
+            ValueError: another number.
+        """
+        for direction in cls:
+            if direction.target.class_index == class_index:
+                return direction
+        raise ValueError(f"The class index of a target view must be 0 (CC) or 1 (MLO); got {class_index}.")
+
 
 class RadiomicsScale(StrEnum):
     """Where a radiomic vector was extracted: on the full-resolution view, or on what a synthetic view can show."""

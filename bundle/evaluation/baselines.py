@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import avg_pool2d
 from tqdm import tqdm
 
-from bundle.evaluation.cases import DIRECTION_OF_TARGET, plain
+from bundle.evaluation.cases import plain
 from bundle.vocabulary import Direction
 
 # Sources are compared in blocks of pixels, at most this many rows of them: the memory of thousands of training pairs
@@ -133,7 +133,7 @@ def fit_baselines(training: Sequence[Mapping[str, Any]]) -> tuple[Baseline, ...]
     baselines: tuple[Baseline, ...] = (SourceCopied(), MeanTarget(), NearestSource(training))
     for index in tqdm(range(len(training)), desc="baselines", unit="pair"):
         item = training[index]
-        direction = DIRECTION_OF_TARGET[int(item["target_view"])]
+        direction = Direction.to_class(int(item["target_view"]))
         source, target = plain(item["image"])[:1], plain(item["label"])
         for baseline in baselines:
             baseline.learn(index=index, source=source, target=target, direction=direction)

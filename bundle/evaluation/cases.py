@@ -10,8 +10,6 @@ import torch
 
 from bundle.vocabulary import Direction
 
-DIRECTION_OF_TARGET = {direction.target.class_index: direction for direction in Direction}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
@@ -49,7 +47,7 @@ class Case:
         return cls(
             patient_id=str(item["patient_id"]),
             pair_id=str(item["pair_id"]),
-            direction=DIRECTION_OF_TARGET[int(item["target_view"])],
+            direction=Direction.to_class(int(item["target_view"])),
             source=image[:1],
             lesion=image[1:2],
             target=plain(item["label"]),

@@ -15,7 +15,7 @@ from bundle.dicom.write import write_synthetic_view
 from bundle.report.panels import view_panel
 from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
-from bundle.vocabulary import Direction, Laterality, ViewPosition
+from bundle.vocabulary import Direction, Laterality
 
 
 class SaveImageSyntheticMammogramd(Transform):
@@ -59,16 +59,15 @@ class SaveImageSyntheticMammogramd(Transform):
             return {**data, "written": self._written(data)}
 
     def _written(self, data: Mapping[Hashable, Any]) -> list[str]:
-        target_view = ViewPosition.MLO if int(data["target_view"]) == ViewPosition.MLO.class_index else ViewPosition.CC
+        direction = Direction.to_class(int(data["target_view"]))
         laterality = Laterality(data["laterality"])
         source, lesions = data["image"].float().cpu().numpy()
         synthetic = data["pred"][0].float().cpu().numpy()
-        direction = next(each for each in Direction if each.target is target_view)
         path = _free_path(self.output_dir, prefix=direction.value)
         write_synthetic_view(
             synthetic,
             source=read_header(Path(data["source_path"])),
-            target_view=target_view,
+            target_view=direction.target,
             laterality=laterality,
             spacing_mm=float(data["spacing_mm"]),
             model_name=self.model_name,
@@ -84,7 +83,7 @@ class SaveImageSyntheticMammogramd(Transform):
 
         panel = view_panel(
             [[hung(source), hung(synthetic)]],
-            titles=[f"source {target_view.complement}", f"SYNTHETIC {target_view}, not for diagnosis"],
+            titles=[f"source {direction.source}", f"SYNTHETIC {direction.target}, not for diagnosis"],
             outlines=[[hung(lesions) > 0, None]],
             path=path.with_suffix(".png"),
         )

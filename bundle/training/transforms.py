@@ -13,7 +13,7 @@ from monai.transforms import RandomizableTransform, Transform
 from bundle.imaging.canvas import canvas_scale, place_on_canvas
 from bundle.preparation import load_prepared_image, load_prepared_mask
 from bundle.records import Canvas
-from bundle.vocabulary import ViewPosition
+from bundle.vocabulary import Direction
 
 _MASKS_OF = {"image": ("image_mask",), "label": ("label_mask", "label_breast")}
 
@@ -54,10 +54,10 @@ class PlacePairOnCanvasd(Transform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Place one item."""
         item = dict(data)
-        target_view = ViewPosition.MLO if item["target_view"] == ViewPosition.MLO.class_index else ViewPosition.CC
+        direction = Direction.to_class(int(item["target_view"]))
         spacing_mm = float(item["spacing_mm"])
         scale = canvas_scale(item["image"].shape[1:], spacing_mm=spacing_mm, canvas=self.canvas)
-        for key, view in (("image", target_view.complement), ("label", target_view)):
+        for key, view in (("image", direction.source), ("label", direction.target)):
             for name in (key, *_MASKS_OF[key]):
                 pixels = item[name][0]
                 is_mask = name != key

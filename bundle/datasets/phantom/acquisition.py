@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from scipy import ndimage, special
@@ -17,7 +18,7 @@ from bundle.vocabulary import Laterality, ViewPosition
 # Screen-film cassettes, height (along the chest wall) by width, in mm.
 CASSETTES_MM = ((240.0, 180.0), (300.0, 240.0))
 _COARSEST_SAMPLING_MM = 1.0
-_STEP_ALONG_BEAM_MM = 2.0
+_STEP_ALONG_BEAM_MM = 2.5
 _SAMPLES_AT_ONCE = 400_000  # bounds the memory at any film spacing
 _FREE_EDGE_MM = 24.0
 
@@ -80,7 +81,7 @@ class _FilmFrame:
         x = self.cut_mm + right_mm * cosine + along * sine
         return np.maximum(x, 0.0), self.pivot_mm + along * cosine - right_mm * sine
 
-    def to_film(self, x_mm: float, v_mm: float) -> tuple[float, float]:
+    def to_film(self, x_mm: Any, v_mm: Any) -> tuple[Any, Any]:
         forward, along = x_mm - self.cut_mm, v_mm - self.pivot_mm
         cosine, sine = np.cos(self.tilt_rad), np.sin(self.tilt_rad)
         right = forward * cosine - along * sine
@@ -331,7 +332,7 @@ def _project_vessel(
     step = 0.5 * pitch_mm
     places = np.arange(0.5 * step, along[-1], step)
     x, v, _ = (np.interp(places, along, coordinate) for coordinate in pressed.T)
-    positions = np.asarray([frame.to_film(*place) for place in zip(x, v, strict=True)]).reshape(-1, 2) / pitch_mm - 0.5
+    positions = np.stack(frame.to_film(x, v), axis=1) / pitch_mm - 0.5
     per_step = vessel.excess_per_mm * np.pi * vessel.radius_mm**2 * step / pitch_mm**2
     line = np.zeros(shape)
     corner = np.floor(positions).astype(int)

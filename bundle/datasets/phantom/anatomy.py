@@ -20,6 +20,7 @@ CARCINOMA_PER_MM = 0.0844
 CALCIFICATION_PER_MM = 1.2
 
 _SOFTNESS = 0.35
+_LARGEST_SWING = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Breast:
         """Draw the texture and find the threshold at which the glandular fraction is what the parameters say."""
         texture = Texture.draw(exponent=parameters.texture_exponent, generator=generator)
         strands = Texture.draw(exponent=parameters.texture_exponent, generator=generator)
-        seedling = cls(parameters=parameters, texture=texture, strands=strands, threshold=0.0)
+        seedling = cls(parameters=parameters, texture=texture, strands=strands, threshold=-np.inf)
         points = seedling.interior_points(spacing_mm=4.0)
         score = seedling._score(points)
         ligaments = seedling._ligaments(points)
@@ -182,7 +183,12 @@ class Breast:
         under_skin = np.square(np.maximum(1.3 - distance / fat_mm, 0.0))
         at_back = np.square(np.maximum(1.8 - x / np.float32(p.retromammary_fat_mm), 0.0))
         envelope = -0.55 * cone - 2.5 * under_skin - 0.7 * at_back
-        return envelope + np.float32(p.texture_weight) * self.texture.sample(self._towards_nipple(points_mm))
+        score = envelope
+        # Where no swing of the texture could reach the threshold it need not be sampled.
+        near = np.flatnonzero(envelope > self.threshold - _SOFTNESS - _LARGEST_SWING * p.texture_weight)
+        texture = self.texture.sample(self._towards_nipple(points_mm[:, near]))
+        score[near] += np.float32(p.texture_weight) * np.minimum(texture, np.float32(_LARGEST_SWING))
+        return score
 
     def _ligaments(self, points_mm: np.ndarray) -> np.ndarray:
         """Glandular content of Cooper's ligaments: thin sheets at the zero crossings of a second field."""

@@ -1,18 +1,14 @@
 """``configs/inference.json`` as it is run."""
 
-import json
 import os
-import re
 import subprocess
 import sys
-import tomllib
 
 import numpy as np
 import pydicom
 import pytest
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigWorkflow
 
-from bundle.preparation import PreparationSettings
 from tests.inference.films import breast_pixels, write_dicom, write_film
 
 
@@ -114,34 +110,3 @@ def test_from_another_folder_with_one_sentence_and_status_1(repository, tmp_path
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].startswith("Stopped: there are no weights at absent.pt")
     assert "Traceback" not in ended.stderr + ended.stdout
-
-
-class TestConfig:
-    @pytest.fixture
-    def parser(self, repository):
-        parser = ConfigParser()
-        parser.read_config(str(repository / "configs" / "inference.json"))
-        return parser
-
-    def test_same_network_and_canvas_as_training(self, parser, repository):
-        train = json.loads((repository / "configs" / "train.json").read_text())
-        for name in ("network_def", "canvas"):
-            assert parser.get()[name] == train[name], name
-
-    def test_the_default_hash_is_that_of_the_default_settings(self, parser, radiomics_hash):
-        assert parser["radiomics_settings_hash"] == radiomics_hash
-
-    def test_the_default_preparation_is_that_of_the_collections(self, parser):
-        assert parser.get_parsed_content("preparation") == PreparationSettings()
-
-    def test_version_is_the_projects(self, parser, repository):
-        project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-        metadata = json.loads((repository / "configs" / "metadata.json").read_text())
-        assert parser["model_version"] == project["version"] == metadata["version"]
-        assert parser["model_name"] == project["name"]
-
-    def test_every_object_is_used(self, parser):
-        text = json.dumps(parser.get())
-        for name in parser.get():
-            is_entry = name in ("_meta_", "imports", "initialize", "run", "finalize")
-            assert is_entry or re.search(rf"@{name}\b", text), name

@@ -47,6 +47,10 @@ demo: $(INSTALLED)  ## the main job: phantom DICOM films, preparation, training,
 	$(RUN) -m scripts.prepare cbis_ddsm --source demo/dicom --output demo/prepared
 	$(BUNDLE_RUN) $(DEMO_TRAIN)
 	$(BUNDLE_RUN) $(DEMO_EVALUATE)
-	$(RUN) -m scripts.phantom --layout clinical --breasts 1 --seed 1 --output demo/unseen
+	$(RUN) -m scripts.phantom --layout clinical --breasts 1 --seed 1003 --output demo/unseen
 	$(BUNDLE_RUN) $(DEMO_INFERENCE) --source demo/unseen/P_00001/L_CC.dcm --mask demo/unseen/P_00001/L_CC_mask.png --output_dir demo/inference/with_mask
 	$(BUNDLE_RUN) $(DEMO_INFERENCE) --source demo/unseen/P_00001/L_CC.dcm --output_dir demo/inference/without_mask
+	@printf '\nThe scores of the test split\n' && cat demo/evaluation/summary.txt
+	@printf '\nFiles to look at\n'
+	@printf '  %s\n' demo/evaluation/*_case.png demo/train/panels demo/inference/*/*.png demo/inference/*/*.dcm \
+		demo/evaluation/summary.json demo/evaluation/metrics.csv demo/train/results.csv demo/prepared/rejected.csv

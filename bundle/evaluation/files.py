@@ -74,6 +74,21 @@ def write_summary(summary: Summary, *, protocol: Mapping[str, Any], path: Path) 
     return path
 
 
+def write_table_text(table: str, *, path: Path) -> Path:
+    """Write the table that the terminal shows.
+
+    Args:
+        table: its lines.
+        path: file to write; its folder exists.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(table + "\n", encoding="utf-8")
+    return path
+
+
 def _interval(interval: Interval) -> dict[str, float | int | None]:
     bounds = {"low": interval.low, "high": interval.high}
     return {

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from bundle.evaluation.baselines import Baseline, fit_baselines
 from bundle.evaluation.cases import Case
-from bundle.evaluation.files import write_metrics, write_summary
+from bundle.evaluation.files import write_metrics, write_summary, write_table_text
 from bundle.evaluation.pictures import PictureStore, write_pictures
 from bundle.evaluation.protocol import protocol
 from bundle.evaluation.scoring import MODEL, ImageScore, score
@@ -24,8 +24,8 @@ from bundle.metrics.items import items_of
 class EvaluationHandler:
     """Scores the model and the baselines on every test case, and writes the results at the end.
 
-    To the output folder go ``metrics.csv``, ``summary.json``, ``best_case.png``, ``median_case.png`` and
-    ``worst_case.png``; the table and the list of these files are printed. Until the end nothing of an earlier
+    To the output folder go ``metrics.csv``, ``summary.json``, ``summary.txt`` (the table), ``best_case.png``,
+    ``median_case.png`` and ``worst_case.png``; the table and the list of these files are printed. Until the end nothing of an earlier
     evaluation in that folder is touched.
 
     Args:
@@ -123,7 +123,9 @@ class EvaluationHandler:
             *write_pictures(self._scores, store=self._store, folder=self.output_dir),
         ]
         self._store.close()
-        print(summary_table(summary))
+        table = summary_table(summary)
+        paths.insert(0, write_table_text(table, path=self.output_dir / "summary.txt"))
+        print(table)
         print("Files to look at:")
         for path in paths:
             print(f"  {path}")

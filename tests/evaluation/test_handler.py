@@ -74,7 +74,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_files_are_written_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "evaluation"
     evaluate(folder)
-    names = ["best_case.png", "median_case.png", "metrics.csv", "summary.json", "worst_case.png"]
+    names = ["best_case.png", "median_case.png", "metrics.csv", "summary.json", "summary.txt", "worst_case.png"]
     assert sorted(path.name for path in folder.iterdir()) == names
     printed = capsys.readouterr().out
     assert "CC -> MLO: 4 test images of 4 patients" in printed

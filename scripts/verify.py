@@ -10,6 +10,12 @@ import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
 from monai.utils import set_determinism
 
+from bundle.collection import prepare_collection
+from bundle.datasets.phantom.cohort import Layout, write_cohort
+from bundle.preparation import PreparationSettings
+from bundle.radiomics.settings import read_settings
+from bundle.vocabulary import Split
+
 ROOT = Path(__file__).resolve().parents[1]
 METADATA = ROOT / "configs" / "metadata.json"
 INFERENCE = ROOT / "configs" / "inference.json"
@@ -55,20 +61,54 @@ def check_export(folder: Path) -> None:
             torch.testing.assert_close(reloaded(*inputs), network(*inputs), atol=1e-5, rtol=0)
 
 
-def check_workflows() -> None:
+def prepare_films(folder: Path) -> Path:
+    """Make and prepare a handful of phantom breasts: the training workflow is built only on data."""
+    write_cohort(
+        layout=Layout.CBIS_DDSM,
+        breasts=8,
+        seed=0,
+        output=folder / "dicom",
+        film_spacing_mm=1.0,
+        workers=2,
+        overwrite=False,
+    )
+    prepare_collection(
+        collection="cbis_ddsm",
+        source=folder / "dicom",
+        output=folder / "prepared",
+        preparation=PreparationSettings(),
+        radiomics=read_settings(ROOT / "configs" / "radiomics.yaml"),
+        fractions={Split.TRAINING: 0.5, Split.VALIDATION: 0.25, Split.TEST: 0.25},
+        seed=0,
+        workers=2,
+    )
+    return folder / "prepared"
+
+
+def check_workflows(folder: Path) -> None:
     """Check that both workflows have the properties that the zoo asks for.
 
     Raises:
         ValueError: some are missing.
     """
-    for workflow_type, config in (("training", "train.json"), ("inference", "inference.json")):
+    of_training = {
+        "dataset_dir": str(prepare_films(folder)),
+        "output_dir": str(folder / "train"),
+        "feature_training#epochs": 1,
+    }
+    for workflow_type, config, overrides in (
+        ("training", "train.json", of_training),
+        ("inference", "inference.json", {}),
+    ):
         workflow = ConfigWorkflow(
             config_file=str(ROOT / "configs" / config),
             meta_file=str(METADATA),
             logging_file=str(ROOT / "configs" / "logging.conf"),
             workflow_type=workflow_type,
             bundle_root=str(ROOT),
+            **overrides,
         )
+        workflow.initialize()
         missing = workflow.check_properties()
         if missing:
             raise ValueError(f"configs/{config} lacks required properties: {missing}.")
@@ -82,7 +122,7 @@ def main() -> None:
             ("metadata.json against the zoo's schema", lambda: check_metadata(folder)),
             ("network inputs and outputs", check_network),
             ("TorchScript export and reload", lambda: check_export(folder)),
-            ("properties of the training and the inference workflow", check_workflows),
+            ("properties of the training and the inference workflow", lambda: check_workflows(folder)),
         ):
             check()
             print(f"ok: {title}")

@@ -1,6 +1,5 @@
 """The generator's weights, with a clear sentence where they are of another network."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from bundle.stopping import ending_with_a_sentence
+from bundle.tensor_files import read_tensors
 
 
 class WeightsLoader:
@@ -46,12 +46,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     """
     if not path.is_file():
         raise FileNotFoundError(f"there are no weights at {path}: train first, or name the file with --weights")
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"{path} is no file of weights, or was cut ({type(error).__name__}): name a training run's model.pt"
-        ) from None
+    weights = read_tensors(path, device="cpu", remedy="name a training run's model.pt")
     if not isinstance(weights, Mapping) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         raise ValueError(f"{path} holds more or other than a network's weights: name a training run's model.pt")
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}

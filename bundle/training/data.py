@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,12 +18,14 @@ from bundle.records import Canvas
 from bundle.stopping import ending_with_a_sentence
 from bundle.vocabulary import Direction, RadiomicsScale, Split
 
+DATALIST_NAME = "datalist.json"
+
 
 def read_preparation(dataset_dir: str | Path) -> dict[str, Any]:
     """Read the settings that a prepared collection was made with.
 
     Raises:
-        FileNotFoundError: the folder holds no prepared collection.
+        FileNotFoundError: the folder holds no prepared collection, or one whose preparation was stopped.
     """
     path = Path(dataset_dir) / "preparation.json"
     if not path.is_file():
@@ -30,7 +33,26 @@ def read_preparation(dataset_dir: str | Path) -> dict[str, Any]:
             f"No prepared collection at {dataset_dir} (preparation.json is missing): run python -m scripts.prepare, "
             "or name its output with --dataset_dir."
         )
-    return json.loads(path.read_text())
+    if not (path.parent / DATALIST_NAME).is_file():
+        raise FileNotFoundError(
+            f"The preparation at {dataset_dir} is not finished ({DATALIST_NAME} is missing): run the same "
+            "python -m scripts.prepare again, it goes on where it stopped."
+        )
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_datalist(dataset_dir: str | Path, split: str) -> list[dict[str, Any]]:
+    """Read the pairs of one split, see `bundle.collection.prepare`.
+
+    Raises:
+        ValueError: an unknown split.
+    """
+    return json.loads((Path(dataset_dir) / DATALIST_NAME).read_text(encoding="utf-8"))[Split(split).value]
+
+
+def datalist_hash(dataset_dir: str | Path) -> str:
+    """SHA-256 of the list of pairs: tells whether two runs learned from the same patients in the same splits."""
+    return hashlib.sha256((Path(dataset_dir) / DATALIST_NAME).read_bytes()).hexdigest()
 
 
 class RadiomicVectors:
@@ -99,7 +121,7 @@ def directed_pairs(
     """
     root = Path(dataset_dir)
     preparation = read_preparation(root)
-    pairs = json.loads((root / "datalist.json").read_text())[Split(split).value]
+    pairs = read_datalist(root, split)
     if not pairs:
         raise ValueError(f"The {split} split of {dataset_dir} is empty: prepare more patients.")
     vectors = RadiomicVectors(root, canvas_spacing_mm=canvas.spacing_mm)

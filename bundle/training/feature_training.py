@@ -25,7 +25,9 @@ from bundle.radiomics.regions import Region, region_mask
 from bundle.records import Canvas
 from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
-from bundle.training.data import RadiomicVectors, read_preparation
+from bundle.tensor_files import read_tensors, restore
+from bundle.training.data import RadiomicVectors, datalist_hash, read_datalist, read_preparation
+from bundle.training.run_folder import OTHER_RUN_REMEDY
 from bundle.vocabulary import RadiomicsScale, Split, ViewPosition
 
 WINDOW_MM = 48.0  # side of the square around a region that the network sees; a larger region is left out
@@ -79,7 +81,7 @@ def region_examples(*, dataset_dir: str | Path, split: Split, canvas: Canvas) ->
 
     side = int(np.ceil(WINDOW_MM / canvas.spacing_mm / WINDOW_MULTIPLE)) * WINDOW_MULTIPLE
     images, masks, targets, is_lesion = [], [], [], []
-    for pair in json.loads((root / "datalist.json").read_text())[split.value]:
+    for pair in read_datalist(root, split):
         for view in ViewPosition:
             paths = pair[view.lower()]
             image = resample_image(
@@ -121,6 +123,48 @@ def region_examples(*, dataset_dir: str | Path, split: Split, canvas: Canvas) ->
     )
 
 
+def fit_feature_network(
+    network: FeatureNetwork,
+    examples: RegionExamples,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    device: torch.device | str,
+) -> None:
+    """Fit the network and its standardizer to regions; see `train_feature_network` for the arguments.
+
+    Torch's random numbers go on afterwards as if none had been drawn here: a run that finds its network in the folder
+    starts from the same generator as the run that trained it.
+    """
+    with torch.random.fork_rng(devices=[]):
+        network.standardizer.fit(examples.radiomics.numpy())
+        torch.manual_seed(seed)
+        loader = DataLoader(
+            TensorDataset(examples.image, examples.mask, examples.radiomics), batch_size=batch_size, shuffle=True
+        )
+        optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.01)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, max_lr=learning_rate, epochs=epochs, steps_per_epoch=len(loader)
+        )
+        network.train()
+        with tqdm(total=epochs * len(loader), desc="Feature network", unit="step", dynamic_ncols=True) as bar:
+            for _ in range(epochs):
+                for tensors in loader:
+                    image, mask, radiomics = (tensor.to(device) for tensor in tensors)
+                    if torch.rand(()) < 0.5:  # no feature knows up from down
+                        image, mask = image.flip(2), mask.flip(2)
+                    loss = smooth_l1_loss(network(image, mask), network.standardizer(radiomics))
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    schedule.step()
+                    bar.update()
+                    bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+        network.eval()
+
+
 @ending_with_a_sentence()
 def train_feature_network(
     *,
@@ -153,52 +197,45 @@ def train_feature_network(
         ``network``.
 
     Raises:
-        SystemExit: the folder's network was trained on features made with other settings, or at another spacing.
+        SystemExit: the folder's network was trained with other settings, on other pairs, or has another shape.
     """
     folder = Path(output_dir)
     weights_path, report_path = folder / "feature_network.pt", folder / "feature_network.json"
-    made_from = {
+    settings = {
         "settings_hash": read_preparation(dataset_dir)["radiomics"]["settings_hash"],
+        "datalist_hash": datalist_hash(dataset_dir),
         "canvas_spacing_mm": canvas.spacing_mm,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
     }
     network.to(device)
-    if read_switch(resume, name="resume") and weights_path.is_file() and report_path.is_file():
-        report = json.loads(report_path.read_text())
-        if {name: report[name] for name in made_from} != made_from:
+    if not read_switch(resume, name="resume"):
+        report_path.unlink(missing_ok=True)  # stopped early, this run must not leave the old network to the next
+    elif weights_path.is_file() and report_path.is_file():
+        report = json.loads(report_path.read_text(encoding="utf-8"))
+        different = [name for name, value in settings.items() if report.get(name) != value]
+        if different:
             raise ValueError(
-                f"{weights_path} was trained on radiomic features of other settings or at another spacing than "
-                f"{dataset_dir} holds: name another output_dir, or start anew with --resume false."
+                f"{weights_path} was trained with other settings ({', '.join(different)}): {OTHER_RUN_REMEDY}"
             )
-        network.load_state_dict(torch.load(weights_path, map_location=device, weights_only=True))
+        state = read_tensors(weights_path, device=device, remedy=OTHER_RUN_REMEDY)
+        restore(network, state, name="feature network", path=weights_path, remedy=OTHER_RUN_REMEDY)
         return network
 
     training = region_examples(dataset_dir=dataset_dir, split=Split.TRAINING, canvas=canvas)
     validation = region_examples(dataset_dir=dataset_dir, split=Split.VALIDATION, canvas=canvas)
-    network.standardizer.fit(training.radiomics.numpy())
-    torch.manual_seed(seed)
-    loader = DataLoader(
-        TensorDataset(training.image, training.mask, training.radiomics), batch_size=batch_size, shuffle=True
+    fit_feature_network(
+        network,
+        training,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        device=device,
     )
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=learning_rate, epochs=epochs, steps_per_epoch=len(loader)
-    )
-    network.train()
-    with tqdm(total=epochs * len(loader), desc="Feature network", unit="step", dynamic_ncols=True) as bar:
-        for _ in range(epochs):
-            for tensors in loader:
-                image, mask, radiomics = (tensor.to(device) for tensor in tensors)
-                if torch.rand(()) < 0.5:  # no feature knows up from down
-                    image, mask = image.flip(2), mask.flip(2)
-                loss = smooth_l1_loss(network(image, mask), network.standardizer(radiomics))
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                bar.update()
-                bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-    network.eval()
-    report = made_from | {
+    report = settings | {
         "training_regions": len(training.image),
         "validation_regions": len(validation.image),
         "r2": accuracy(network, validation, device=device),
@@ -208,8 +245,9 @@ def train_feature_network(
         torch.save(network.state_dict(), temporary)
     with replacing(report_path) as temporary:
         temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    of_class = ", ".join(f"{name} {value:.2f}" for name, value in report["r2"]["regions"].items())
-    logger.info("Feature network: R2 on the validation split's random regions: %s.", of_class)
+    for kind, scores in report["r2"].items():
+        of_class = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
+        logger.info("Feature network: R2 on the validation split's %s: %s.", kind, of_class)
     return network
 
 

@@ -20,7 +20,8 @@ from torch.optim.swa_utils import AveragedModel
 from bundle.atomic import replacing
 from bundle.records import Canvas
 from bundle.switches import read_switch
-from bundle.training.data import read_preparation
+from bundle.tensor_files import read_tensors, restore
+from bundle.training.data import datalist_hash, read_preparation
 from bundle.training.trainer import ViewSynthesisTrainer
 
 LOSS_COLUMNS = (
@@ -29,6 +30,7 @@ LOSS_COLUMNS = (
 )
 METRIC_COLUMNS = ("val_L1", "val_SSIM", "val_PSNR", "val_in_breast_SSIM", "val_in_breast_PSNR")
 CHECKPOINT_NAME = "checkpoint.pt"
+OTHER_RUN_REMEDY = "name another --output_dir, or start anew with --resume false."
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +87,7 @@ class RunFolder:
             **{f"preparation#{name}": value for name, value in preparation["preparation"].items()},
             "radiomics_settings_hash": preparation["radiomics"]["settings_hash"],
         }
+        self.settings = {**self.overrides, "seed": seed, "datalist_hash": datalist_hash(dataset_dir)}
         self.rows: list[dict[str, float]] = []
         self._sums: dict[str, float] = {}
         self._images = 0
@@ -107,24 +110,27 @@ class RunFolder:
         """Go on with the run in the folder, or begin a new one.
 
         Raises:
-            ValueError: the folder's run has another network, canvas or preparation.
+            ValueError: the folder's run has another network, canvas, preparation, seed or list of pairs, or its
+                checkpoint cannot be read.
         """
-        path = self.folder / CHECKPOINT_NAME
-        if self.resume and path.is_file():
-            self._restore(engine, torch.load(path, map_location=engine.state.device, weights_only=True))
         self.folder.mkdir(parents=True, exist_ok=True)
+        checkpoint = self.folder / CHECKPOINT_NAME
+        if not self.resume:
+            # Before anything of the new run is there: stopped early, it must not look like the old one.
+            for path in (checkpoint, self.folder / "results.csv", self.folder / "model.pt"):
+                path.unlink(missing_ok=True)
+        elif checkpoint.is_file():
+            self._restore(engine, checkpoint)
         with replacing(self.folder / "network.json") as temporary:
             temporary.write_text(json.dumps(self.overrides, indent=2) + "\n", encoding="utf-8")
 
-    def _restore(self, engine: ViewSynthesisTrainer, checkpoint: Mapping[str, Any]) -> None:
-        different = [name for name, value in self.overrides.items() if checkpoint["overrides"].get(name) != value]
+    def _restore(self, engine: ViewSynthesisTrainer, path: Path) -> None:
+        checkpoint = read_tensors(path, device=engine.state.device, remedy=OTHER_RUN_REMEDY)
+        different = [name for name, value in self.settings.items() if checkpoint.get("settings", {}).get(name) != value]
         if different:
-            raise ValueError(
-                f"{self.folder} holds a run with other settings ({', '.join(different)}): name another output_dir, or "
-                "start anew with --resume false."
-            )
+            raise ValueError(f"{path} is of a run with other settings ({', '.join(different)}): {OTHER_RUN_REMEDY}")
         for name, part in self._parts(engine).items():
-            part.load_state_dict(checkpoint[name])
+            restore(part, checkpoint[name], name=name, path=path, remedy=OTHER_RUN_REMEDY)
         self.rows = checkpoint["rows"]
         engine.state.epoch = len(self.rows)
         engine.state.iteration = engine.state.epoch * engine.state.epoch_length
@@ -181,7 +187,7 @@ class RunFolder:
                 torch.save(weights, temporary)
         self._write_results()
         checkpoint: dict[str, Any] = {name: part.state_dict() for name, part in self._parts(engine).items()}
-        checkpoint |= {"rows": self.rows, "overrides": self.overrides}
+        checkpoint |= {"rows": self.rows, "settings": self.settings}
         with replacing(self.folder / CHECKPOINT_NAME) as temporary:
             torch.save(checkpoint, temporary)
         if self._finished(engine):

@@ -93,6 +93,12 @@ def test_missing_collection_is_one_sentence(tmp_path: Path) -> None:
         directed_pairs(dataset_dir=tmp_path, split="training", canvas=CANVAS)
 
 
+def test_a_preparation_that_was_stopped_is_one_sentence(prepared_collection: Path, tmp_path: Path) -> None:
+    shutil.copyfile(prepared_collection / "preparation.json", tmp_path / "preparation.json")
+    with pytest.raises(SystemExit, match=r"is not finished \(datalist\.json is missing\): run the same .* again"):
+        directed_pairs(dataset_dir=tmp_path, split="training", canvas=CANVAS)
+
+
 def test_canvas_without_features_is_refused(prepared_collection: Path) -> None:
     with pytest.raises(SystemExit, match=r"holds radiomic features at 1\.0, 2\.0 mm"):
         directed_pairs(

@@ -1,0 +1,51 @@
+"""Files of tensors read back: only tensors and plain values, never code, and one sentence where they do not fit."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+
+class Restorable(Protocol):
+    """A network or an optimizer."""
+
+    def load_state_dict(self, state_dict: Any, /) -> object:
+        """Take over a state."""
+
+
+def read_tensors(path: Path, *, device: torch.device | str, remedy: str) -> Any:
+    """Read what ``torch.save`` wrote, by ``weights_only``: a file cannot make the program run its code.
+
+    Args:
+        path: the file, which exists.
+        device: where the tensors go.
+        remedy: what to do about a file that cannot be read; ends the message.
+
+    Raises:
+        ValueError: the file is damaged, or holds more than tensors and plain values.
+    """
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} is no file of weights, or was cut ({type(error).__name__}): {remedy}") from None
+
+
+def restore(part: Restorable, state: Mapping[str, Any], *, name: str, path: Path, remedy: str) -> None:
+    """Put a state that was read from a file into a network or an optimizer.
+
+    Args:
+        part: what is restored.
+        state: its ``state_dict``, as `read_tensors` gave it.
+        name: of the part, for the message.
+        path: the file, for the message.
+        remedy: what to do where the state does not fit; ends the message.
+
+    Raises:
+        ValueError: the state is that of a network or optimizer of another shape.
+    """
+    try:
+        part.load_state_dict(state)
+    except (RuntimeError, ValueError, KeyError):
+        raise ValueError(f"{path} holds another {name} than the configuration describes: {remedy}") from None

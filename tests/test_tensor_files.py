@@ -1,0 +1,52 @@
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from bundle.tensor_files import read_tensors, restore
+
+
+def test_tensors_and_plain_values_come_back(tmp_path: Path) -> None:
+    torch.save({"weight": torch.arange(3), "rows": [{"epoch": 1, "loss": 0.5}]}, tmp_path / "state.pt")
+    state = read_tensors(tmp_path / "state.pt", device="cpu", remedy="")
+    assert torch.equal(state["weight"], torch.arange(3))
+    assert state["rows"] == [{"epoch": 1, "loss": 0.5}]
+
+
+class Exploit:
+    def __reduce__(self):
+        return exec, ("raise SystemError('code of the file was run')",)
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors", b"PK\x03\x04 cut", pickle.dumps(Exploit())])
+def test_a_file_that_holds_anything_else(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "state.pt").write_bytes(content)
+    with pytest.raises(ValueError, match=r"state\.pt is no file of weights, or was cut \(\w+\): do this\.$"):
+        read_tensors(tmp_path / "state.pt", device="cpu", remedy="do this.")
+
+
+def test_a_file_cut_in_half(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    torch.save(torch.nn.Linear(20, 20).state_dict(), path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match="was cut"):
+        read_tensors(path, device="cpu", remedy="")
+
+
+def test_a_state_goes_where_it_fits() -> None:
+    one, other = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
+    restore(one, other.state_dict(), name="network", path=Path("state.pt"), remedy="")
+    assert torch.equal(one.weight, other.weight)
+
+
+@pytest.mark.parametrize("state", [{}, torch.nn.Linear(2, 4).state_dict(), torch.nn.Conv2d(1, 1, 1).state_dict()])
+def test_a_state_that_does_not_fit(state: dict) -> None:
+    with pytest.raises(ValueError, match=r"^state\.pt holds another network than the configuration describes: do this"):
+        restore(torch.nn.Linear(2, 3), state, name="network", path=Path("state.pt"), remedy="do this")
+
+
+def test_an_optimizer_of_another_network() -> None:
+    few, many = (torch.optim.Adam([torch.nn.Parameter(torch.zeros(2)) for _ in range(count)]) for count in (1, 2))
+    with pytest.raises(ValueError, match="holds another optimizer"):
+        restore(few, many.state_dict(), name="optimizer", path=Path("state.pt"), remedy="")

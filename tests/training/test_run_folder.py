@@ -1,0 +1,402 @@
+"""What a run leaves in its folder, and how it goes on; through the real configs."""
+
+import csv
+import hashlib
+import json
+import logging
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Events
+from monai.bundle import ConfigParser, ConfigWorkflow
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from bundle.networks.generator import Generator
+from bundle.training.run_folder import RunFolder
+from tests.training.conftest import ROOT, MakeWorkflow
+
+COLUMNS = (
+    "epoch,loss_G,loss_D,loss_GAN,loss_view,loss_L1,loss_percep,loss_SSIM,loss_rad,loss_D_GAN,loss_D_view,"
+    "val_L1,val_SSIM,val_PSNR,val_in_breast_SSIM,val_in_breast_PSNR"
+)
+EPOCHS = 3
+
+
+def _trainer(workflow: ConfigWorkflow) -> Any:
+    return workflow.parser.get_parsed_content("train#trainer")
+
+
+def _handler_id(target: type) -> str:
+    """The id of a handler of train.json, whatever its place in the list."""
+    handlers = json.loads((ROOT / "configs" / "train.json").read_text())["train"]["handlers"]
+    (position,) = [k for k, each in enumerate(handlers) if each["_target_"].endswith(f".{target.__name__}")]
+    return f"train#handlers#{position}"
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "results.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _assert_same_tensors(one: Any, other: Any, *, where: str = "") -> None:
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for name in one:
+            _assert_same_tensors(one[name], other[name], where=f"{where}/{name}")
+    elif isinstance(one, list | tuple):
+        for number, (first, second) in enumerate(zip(one, other, strict=True)):
+            _assert_same_tensors(first, second, where=f"{where}/{number}")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    else:
+        assert one == other, where
+
+
+def _stop_at(trainer: Any, *, iteration: int) -> None:
+    """Press Ctrl-C behind one iteration."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    trainer.add_event_handler(Events.ITERATION_COMPLETED(once=iteration), interrupt)
+
+
+@pytest.fixture(scope="module")
+def finished(training_workflow: MakeWorkflow, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was never stopped."""
+    folder = tmp_path_factory.mktemp("finished")
+    workflow = training_workflow(folder, max_epochs=EPOCHS)
+    workflow.run()
+    workflow.finalize()
+    return folder
+
+
+@pytest.fixture
+def copy_of_finished(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+class TestFiles:
+    def test_the_folder_holds_what_is_promised(self, finished: Path) -> None:
+        panels = {f"panels/epoch_{epoch:03d}.png" for epoch in range(1, EPOCHS + 1)}
+        names = {"results.csv", "model.pt", "network.json", "checkpoint.pt", "feature_network.pt"}
+        assert set(_digests(finished)) == {*names, "feature_network.json", *panels}
+
+    def test_results_have_one_row_per_epoch_and_the_agreed_columns(self, finished: Path) -> None:
+        lines = (finished / "results.csv").read_text().splitlines()
+        assert lines[0] == COLUMNS
+        assert [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3"]
+        for row in _rows(finished):
+            assert np.isfinite([float(value) for value in row.values()]).all()
+
+    def test_panels_show_three_views_a_row(self, finished: Path) -> None:
+        with Image.open(finished / "panels" / "epoch_003.png") as picture:
+            rows, columns = picture.height, picture.width
+        assert rows > 4 * 3 * 128, "four cases, each magnified three times"
+        assert columns > 3 * 3 * 96
+
+    def test_model_is_the_best_epochs_average_as_a_bare_state_dict(
+        self, training_workflow: MakeWorkflow, tmp_path: Path
+    ) -> None:
+        workflow = training_workflow(tmp_path, max_epochs=EPOCHS)
+        averages = []
+        trainer = _trainer(workflow)
+        trainer.add_event_handler(
+            Events.EPOCH_COMPLETED,
+            lambda: averages.append({k: v.clone() for k, v in trainer.average.module.state_dict().items()}),
+        )
+        workflow.run()
+        best = int(np.argmax([float(row["val_in_breast_SSIM"]) for row in _rows(tmp_path)]))
+        state = torch.load(tmp_path / "model.pt", weights_only=True)
+        _assert_same_tensors(dict(state), averages[best])
+        different = [
+            name for name, value in trainer.generator.state_dict().items() if not torch.equal(value, state[name])
+        ]
+        assert different, "the average, not the generator itself"
+        Generator(channels=[8, 16, 16], condition=128).load_state_dict(state, strict=True)
+
+    def test_network_json_makes_inference_fit_the_weights(self, finished: Path) -> None:
+        parser = ConfigParser()
+        parser.read_config([str(ROOT / "configs" / "inference.json"), str(finished / "network.json")])
+        network = parser.get_parsed_content("network_def")
+        network.load_state_dict(torch.load(finished / "model.pt", weights_only=True), strict=True)
+        canvas = parser.get_parsed_content("canvas")
+        assert (canvas.rows, canvas.columns, canvas.spacing_mm) == (128, 96, 2.0)
+
+    def test_the_model_knows_the_standardizer_of_the_training_split(self, finished: Path) -> None:
+        """Defect 2: fitted before the first step, and saved with the weights."""
+        state = torch.load(finished / "model.pt", weights_only=True)
+        centers = [value for name, value in state.items() if name.endswith("standardizer.center")]
+        assert len(centers) == 1
+        assert centers[0].abs().sum() > 0
+
+
+class TestMeans:
+    @pytest.fixture(scope="class")
+    def spied(
+        self, training_workflow: MakeWorkflow, tmp_path_factory: pytest.TempPathFactory
+    ) -> tuple[Path, list[tuple[int, dict[str, float]]], list[tuple[torch.Tensor, torch.Tensor]]]:
+        """A run of one epoch whose mini-batches are not equally large, and all that passed through it."""
+        folder = tmp_path_factory.mktemp("spied")
+        workflow = training_workflow(
+            folder,
+            max_epochs=1,
+            **{"batch_size": 3, "train#dataloader#drop_last": False, "validate#dataloader#batch_size": 3},
+        )
+        losses: list[tuple[int, dict[str, float]]] = []
+        views: list[tuple[torch.Tensor, torch.Tensor]] = []
+        trainer, evaluator = _trainer(workflow), workflow.parser.get_parsed_content("validate#evaluator")
+        trainer.add_event_handler(
+            Events.ITERATION_COMPLETED,
+            lambda: losses.append((len(trainer.state.batch["image"]), dict(trainer.state.output["losses"]))),
+        )
+        evaluator.add_event_handler(
+            Events.ITERATION_COMPLETED,
+            lambda: views.extend((item["pred"].clone(), item["label"].clone()) for item in evaluator.state.output),
+        )
+        workflow.run()
+        return folder, losses, views
+
+    def test_losses_are_means_over_the_images_of_the_epoch(self, spied: Any) -> None:
+        """Defect 9: neither the last mini-batch's losses, nor means of batch means."""
+        folder, losses, _ = spied
+        (row,) = _rows(folder)
+        images = [count for count, _ in losses]
+        assert len(set(images)) > 1, "batches of one size would not tell the two means apart"
+        for name in (name for name in row if name.startswith("loss_")):
+            values = [each[name] for _, each in losses]
+            mean = sum(count * value for count, value in zip(images, values, strict=True)) / sum(images)
+            assert float(row[name]) == pytest.approx(mean, abs=1e-6), name
+        assert float(row["loss_G"]) != pytest.approx(losses[-1][1]["loss_G"], abs=1e-4)
+
+    def test_metrics_are_means_over_the_validation_images(self, spied: Any) -> None:
+        """Defect 9, against scikit-image."""
+        folder, _, views = spied
+        assert len(views) % 3, "the last batch is smaller"
+        (row,) = _rows(folder)
+        pairs = [(pred[0].double().numpy(), label[0].double().numpy()) for pred, label in views]
+        expected = {
+            "val_L1": [np.abs(pred - label).mean() for pred, label in pairs],
+            "val_PSNR": [peak_signal_noise_ratio(label, pred, data_range=1) for pred, label in pairs],
+            "val_SSIM": [structural_similarity(label, pred, data_range=1) for pred, label in pairs],
+        }
+        for name, values in expected.items():
+            assert float(row[name]) == pytest.approx(np.mean(values), abs=2e-6), name
+
+
+class TestRepeatAndResume:
+    def test_the_same_seed_gives_the_same_results(
+        self, finished: Path, training_workflow: MakeWorkflow, tmp_path: Path
+    ) -> None:
+        training_workflow(tmp_path, max_epochs=EPOCHS).run()
+        assert (tmp_path / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
+
+    def test_another_seed_gives_others(self, finished: Path, training_workflow: MakeWorkflow, tmp_path: Path) -> None:
+        training_workflow(tmp_path, max_epochs=1, seed=1).run()
+        assert _rows(tmp_path)[0] != _rows(finished)[0]
+
+    def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
+        self, finished: Path, training_workflow: MakeWorkflow, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        workflow = training_workflow(tmp_path, max_epochs=EPOCHS)
+        length = len(workflow.parser.get_parsed_content("train#dataloader"))
+        assert length > 1, "in the middle of an epoch"
+        _stop_at(_trainer(workflow), iteration=length + 1)
+        with pytest.raises(KeyboardInterrupt):
+            workflow.run()
+        assert len(_rows(tmp_path)) == 1
+        before = _digests(tmp_path)
+
+        again = training_workflow(tmp_path, max_epochs=EPOCHS)
+        with caplog.at_level(logging.INFO, logger="bundle"):
+            again.run()
+        assert "Going on behind epoch 1" in caplog.text
+        assert (tmp_path / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
+        for name in ("model.pt", "checkpoint.pt"):
+            one, other = (torch.load(folder / name, weights_only=True) for folder in (tmp_path, finished))
+            _assert_same_tensors(dict(one), dict(other))
+        after = _digests(tmp_path)
+        for name in ("feature_network.pt", "feature_network.json", "network.json", "panels/epoch_001.png"):
+            assert after[name] == before[name], name
+        assert set(after) == set(_digests(finished))
+
+    def test_a_run_that_is_interrupted_in_its_first_epoch_begins_again(
+        self, finished: Path, training_workflow: MakeWorkflow, tmp_path: Path
+    ) -> None:
+        workflow = training_workflow(tmp_path, max_epochs=EPOCHS)
+        _stop_at(_trainer(workflow), iteration=1)
+        with pytest.raises(KeyboardInterrupt):
+            workflow.run()
+        assert not {"results.csv", "model.pt", "checkpoint.pt"} & set(_digests(tmp_path))
+        training_workflow(tmp_path, max_epochs=EPOCHS).run()
+        assert (tmp_path / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
+
+    def test_a_finished_run_says_so_and_changes_nothing(
+        self, copy_of_finished: Path, training_workflow: MakeWorkflow, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        before = _digests(copy_of_finished)
+        workflow = training_workflow(copy_of_finished, max_epochs=EPOCHS)
+        iterations: list[int] = []
+        trainer = _trainer(workflow)
+        trainer.add_event_handler(Events.ITERATION_STARTED, lambda: iterations.append(trainer.state.iteration))
+        with caplog.at_level(logging.INFO, logger="bundle"):
+            workflow.run()
+        assert re.search(r"is finished \(3 epochs, the best one \d\)\. --resume false starts anew", caplog.text)
+        assert iterations == []
+        assert _digests(copy_of_finished) == before
+
+    def test_a_finished_run_goes_on_where_more_epochs_are_asked_for(
+        self, copy_of_finished: Path, training_workflow: MakeWorkflow
+    ) -> None:
+        earlier = (copy_of_finished / "results.csv").read_text()
+        training_workflow(copy_of_finished, max_epochs=EPOCHS + 1).run()
+        assert (copy_of_finished / "results.csv").read_text().startswith(earlier)
+        assert [row["epoch"] for row in _rows(copy_of_finished)] == ["1", "2", "3", "4"]
+
+    def test_the_word_false_starts_anew(
+        self, finished: Path, copy_of_finished: Path, training_workflow: MakeWorkflow
+    ) -> None:
+        workflow = training_workflow(
+            copy_of_finished, max_epochs=1, resume="false", **{"network_def#channels": [8, 8], "seed": 4}
+        )
+        workflow.run()
+        assert len(_rows(copy_of_finished)) == 1
+        assert json.loads((copy_of_finished / "network.json").read_text())["network_def#channels"] == [8, 8]
+        features = (
+            json.loads((folder / "feature_network.json").read_text()) for folder in (copy_of_finished, finished)
+        )
+        assert [each["seed"] for each in features] == [4, 0]
+
+    def test_a_new_start_that_is_interrupted_leaves_nothing_of_the_old_run(
+        self, copy_of_finished: Path, training_workflow: MakeWorkflow
+    ) -> None:
+        workflow = training_workflow(copy_of_finished, max_epochs=EPOCHS, resume=False)
+        _stop_at(_trainer(workflow), iteration=1)
+        with pytest.raises(KeyboardInterrupt):
+            workflow.run()
+        assert not {"results.csv", "model.pt", "checkpoint.pt"} & set(_digests(copy_of_finished))
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("overrides", "sentence"),
+        [
+            ({"network_def#channels": [8, 16, 24]}, r"other settings \(network_def#channels\)"),
+            ({"canvas#rows": 160}, r"other settings \(canvas#rows\)"),
+            ({"discriminator_def#channels": [8, 8, 8, 16]}, "holds another discriminator than the configuration"),
+        ],
+    )
+    def test_another_network_in_the_same_folder(
+        self,
+        copy_of_finished: Path,
+        training_workflow: MakeWorkflow,
+        overrides: dict[str, Any],
+        sentence: str,
+    ) -> None:
+        before = _digests(copy_of_finished)
+        workflow = training_workflow(copy_of_finished, max_epochs=EPOCHS + 1, **overrides)
+        with pytest.raises(SystemExit, match=rf"^Stopped: .*checkpoint\.pt .*{sentence}.*--resume false"):
+            workflow.run()
+        assert _digests(copy_of_finished) == before
+
+    @pytest.mark.parametrize(
+        ("overrides", "sentence"),
+        [
+            ({"feature_training#epochs": 2}, r"trained with other settings \(epochs\)"),
+            ({"seed": 1}, r"trained with other settings \(seed\)"),
+            ({"feature_network_def#channels": [8, 16]}, "holds another feature network than the configuration"),
+        ],
+    )
+    def test_another_feature_network_in_the_same_folder(
+        self,
+        copy_of_finished: Path,
+        training_workflow: MakeWorkflow,
+        overrides: dict[str, Any],
+        sentence: str,
+    ) -> None:
+        before = _digests(copy_of_finished)
+        with pytest.raises(SystemExit, match=rf"^Stopped: .*feature_network\.pt .*{sentence}.*--resume false"):
+            training_workflow(copy_of_finished, max_epochs=EPOCHS, **overrides)
+        assert _digests(copy_of_finished) == before
+
+    def test_other_pairs_in_the_same_folder(
+        self, copy_of_finished: Path, training_workflow: MakeWorkflow, prepared_collection: Path, tmp_path: Path
+    ) -> None:
+        """A run must not go on where its test patients may have become training patients."""
+        for path in prepared_collection.glob("*.*"):
+            shutil.copyfile(path, tmp_path / path.name)
+        (tmp_path / "images").symlink_to(prepared_collection / "images")
+        datalist = json.loads((tmp_path / "datalist.json").read_text())
+        datalist["training"], datalist["test"] = datalist["test"], datalist["training"]
+        (tmp_path / "datalist.json").write_text(json.dumps(datalist))
+        with pytest.raises(SystemExit, match=r"trained with other settings \(datalist_hash\)"):
+            training_workflow(copy_of_finished, max_epochs=EPOCHS, dataset_dir=str(tmp_path))
+        for name in ("feature_network.pt", "feature_network.json"):
+            (copy_of_finished / name).unlink()
+        workflow = training_workflow(copy_of_finished, max_epochs=EPOCHS, dataset_dir=str(tmp_path))
+        with pytest.raises(SystemExit, match=r"other settings \(datalist_hash\)"):
+            workflow.run()
+
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut"])
+    def test_a_damaged_checkpoint(
+        self, copy_of_finished: Path, training_workflow: MakeWorkflow, content: bytes
+    ) -> None:
+        (copy_of_finished / "checkpoint.pt").write_bytes(content)
+        workflow = training_workflow(copy_of_finished, max_epochs=EPOCHS + 1)
+        with pytest.raises(SystemExit, match=r"checkpoint\.pt is no file of weights, or was cut .*--resume false"):
+            workflow.run()
+
+    @pytest.mark.parametrize(
+        ("overrides", "sentence"),
+        [
+            ({"resume": "flase"}, r"--resume is 'flase'; it must be true or false"),
+            ({"dataset_dir": "absent"}, r"No prepared collection at absent .*--dataset_dir"),
+        ],
+    )
+    def test_wrong_arguments_write_nothing(
+        self, training_workflow: MakeWorkflow, tmp_path: Path, overrides: dict[str, Any], sentence: str
+    ) -> None:
+        with pytest.raises(SystemExit, match=rf"^Stopped: {sentence}"):
+            training_workflow(tmp_path / "run", max_epochs=1, **overrides)
+        assert not (tmp_path / "run").exists()
+
+    def test_an_unknown_key_metric(self, prepared_collection: Path, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r"key_metric must be one of val_L1, .*; got val_SSIN"):
+            RunFolder(
+                output_dir=tmp_path,
+                evaluator=None,  # type: ignore[arg-type]
+                canvas=None,  # type: ignore[arg-type]
+                network={},
+                dataset_dir=prepared_collection,
+                seed=0,
+                key_metric="val_SSIN",
+                patience=1,
+            )
+
+
+class TestEarlyStopping:
+    def test_patience_counts_epochs_without_a_better_one(
+        self, training_workflow: MakeWorkflow, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        overrides = {"learning_rate": 0.0, f"{_handler_id(RunFolder)}#patience": 2}
+        training_workflow(tmp_path, max_epochs=9, **overrides).run()
+        scores = [row["val_in_breast_SSIM"] for row in _rows(tmp_path)]
+        assert len(scores) == 3, "the first epoch is the best, two more were waited for"
+        assert len(set(scores)) == 1, "without learning no epoch is better"
+
+        workflow = training_workflow(tmp_path, max_epochs=9, **overrides)
+        with caplog.at_level(logging.INFO, logger="bundle"):
+            workflow.run()
+        assert "is finished (3 epochs, the best one 1)" in caplog.text
+        assert len(_rows(tmp_path)) == 3

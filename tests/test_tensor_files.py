@@ -19,7 +19,11 @@ class Exploit:
         return exec, ("raise SystemError('code of the file was run')",)
 
 
-@pytest.mark.parametrize("content", [b"", b"no tensors", b"PK\x03\x04 cut", pickle.dumps(Exploit())])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no tensors", b"PK\x03\x04 cut", pickle.dumps(Exploit(), protocol=2)],
+    ids=["empty", "text", "cut", "code"],
+)
 def test_a_file_that_holds_anything_else(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.pt").write_bytes(content)
     with pytest.raises(ValueError, match=r"state\.pt is no file of weights, or was cut \(\w+\): do this\.$"):

@@ -25,8 +25,8 @@ class EvaluationHandler:
     """Scores the model and the baselines on every test case, and writes the results at the end.
 
     To the output folder go ``metrics.csv``, ``summary.json``, ``summary.txt`` (the table), ``best_case.png``,
-    ``median_case.png`` and ``worst_case.png``; the table and the list of these files are printed. Until the end nothing of an earlier
-    evaluation in that folder is touched.
+    ``median_case.png`` and ``worst_case.png``; the table and the list of these files are printed. Until the end nothing
+    of an earlier evaluation in that folder is touched.
 
     Args:
         training: the training data for the baselines, without any random transform (see `fit_baselines`).

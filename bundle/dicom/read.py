@@ -159,7 +159,8 @@ def stored_pixels(dataset: pydicom.Dataset) -> np.ndarray:
         )
     # Bits above Bits Stored may hold overlays or rubbish (PS3.5 section 8.1.1).
     levels = 1 << bits_stored
-    values = pixels.view(f"u{pixels.itemsize}") & (levels - 1)
+    native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)  # big endian files decode to big endian arrays
+    values = native.view(f"u{pixels.itemsize}") & (levels - 1)
     if signed:
         half = levels >> 1
         return (values.astype(np.int32) ^ half) - half

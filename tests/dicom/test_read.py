@@ -182,6 +182,11 @@ def test_jpeg_ls_is_decoded_to_the_uncompressed_image():
     np.testing.assert_array_equal(compressed, pydicom.dcmread(get_testdata_file("MR_small.dcm")).pixel_array)
 
 
+def test_big_endian_gives_the_values_of_little_endian():
+    big = read_stored_pixels(get_testdata_file("MR_small_bigendian.dcm"))
+    np.testing.assert_array_equal(big, read_stored_pixels(get_testdata_file("MR_small.dcm")))
+
+
 @pytest.mark.parametrize(
     ("compressor", "syntax"), [("JPEG", pydicom.uid.JPEGLosslessSV1), ("JPEG2000", pydicom.uid.JPEG2000Lossless)]
 )

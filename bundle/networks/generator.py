@@ -14,8 +14,11 @@ from bundle.vocabulary import ViewPosition
 class Generator(nn.Module):
     """Residual UNet that is told, at every decoder level, the source lesion's radiomics and the view to make.
 
-    The input is joined by two coordinate channels: the views of a pair are not aligned pixel by pixel, what they share
+    The view is joined by two coordinate channels: the views of a pair are not aligned pixel by pixel, what they share
     is the distance from the chest wall (the column), and a convolution cannot tell where it is.
+
+    The lesion mask enters at a coarse level. At full resolution the skip connections would carry its outline to the
+    same place of the target view, where the lesion is not, and draw it there.
 
     Args:
         channels: channels per level, finest first; each further level halves the resolution.
@@ -35,7 +38,10 @@ class Generator(nn.Module):
         self.default_view = ViewPosition.MLO.class_index
         self.standardizer = RadiomicsStandardizer(radiomics_features)
         self.embedding = ConditionEmbedding(features=radiomics_features, width=condition)
-        self.stem = nn.Conv2d(2 + 2, channels[0], 3, padding=1)
+        self.stem = nn.Conv2d(1 + 2, channels[0], 3, padding=1)
+        self.mask_level = min(2, len(channels) - 1)
+        self.mask_stride = 2**self.mask_level
+        self.mask_stem = nn.Conv2d(1, channels[self.mask_level], 3, padding=1)
 
         self.encoder = nn.ModuleList()
         self.downsamples = nn.ModuleList()
@@ -84,13 +90,20 @@ class Generator(nn.Module):
         rows = torch.linspace(-1.0, 1.0, H, device=image.device, dtype=image.dtype)[None, None, :, None]
         columns = torch.linspace(-1.0, 1.0, W, device=image.device, dtype=image.dtype)[None, None, None, :]
         coordinates = torch.cat([rows.expand(B, 1, H, W), columns.expand(B, 1, H, W)], dim=1)
-        features = self.stem(torch.cat([image, coordinates], dim=1))
+        features = self.stem(torch.cat([image[:, :1], coordinates], dim=1))
+        mask = self.mask_stem(nn.functional.avg_pool2d(image[:, 1:], self.mask_stride))
 
+        depth = 0
         skips: list[Tensor] = []
         for level, downsample in zip(self.encoder, self.downsamples):  # noqa: B905 (TorchScript knows no `strict`)
+            if depth == self.mask_level:
+                features = features + mask
             features = level(features)
             skips.append(features)
             features = downsample(features)
+            depth += 1
+        if depth == self.mask_level:
+            features = features + mask
         for block in self.bottleneck:
             features = block(features, condition)
         for upsample, level in zip(self.upsamples, self.decoder):  # noqa: B905

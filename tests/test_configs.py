@@ -140,7 +140,7 @@ class TestOverrides:
         assert _unused(config) - _unused(_merged("train.json", "evaluate.json")) == {"evaluation_dirr"}
 
     def test_network_json_fits_inference(self, prepared_collection: Path, tmp_path: Path) -> None:
-        """What a run writes makes inference use the run's network, canvas and preparation."""
+        """What a run writes makes inference (and evaluation) use the run's network, canvas and preparation."""
         parser = ConfigParser(_merged("train.json", "demo.json"))
         handler = _of_target(parser.get("train#handlers"), "bundle.training.run_folder.RunFolder")[0]
         network = {name: parser[reference.removeprefix("@")] for name, reference in handler["network"].items()}
@@ -155,6 +155,7 @@ class TestOverrides:
             patience=handler["patience"],
         )
         assert _unknown(run_folder.overrides, _read("inference.json"), may_add=False) == []
+        assert _unknown(run_folder.overrides, _merged("train.json", "evaluate.json"), may_add=True) == []
         inference = ConfigParser(_read("inference.json"))
         for name, value in run_folder.overrides.items():
             inference[name] = value

@@ -18,6 +18,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from bundle.atomic import replacing
+from bundle.preparation import PreparationSettings
 from bundle.records import Canvas
 from bundle.switches import read_switch
 from bundle.tensor_files import read_tensors, restore
@@ -30,6 +31,7 @@ LOSS_COLUMNS = (
 )
 METRIC_COLUMNS = ("val_L1", "val_SSIM", "val_PSNR", "val_in_breast_SSIM", "val_in_breast_PSNR")
 CHECKPOINT_NAME = "checkpoint.pt"
+PREPARATION_TARGET = f"{PreparationSettings.__module__}.{PreparationSettings.__qualname__}"
 OTHER_RUN_REMEDY = "name another --output_dir, or start anew with --resume false."
 
 logger = logging.getLogger(__name__)
@@ -84,7 +86,8 @@ class RunFolder:
         self.overrides = {
             **{f"canvas#{name}": value for name, value in dataclasses.asdict(canvas).items()},
             **{f"network_def#{name}": value for name, value in network.items()},
-            **{f"preparation#{name}": value for name, value in preparation["preparation"].items()},
+            # Whole, because evaluation has no such id to override: it takes the pixels as the collection has them.
+            "preparation": {"_target_": PREPARATION_TARGET, **preparation["preparation"]},
             "radiomics_settings_hash": preparation["radiomics"]["settings_hash"],
         }
         self.settings = {**self.overrides, "seed": seed, "datalist_hash": datalist_hash(dataset_dir)}

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from bundle.collection import prepare_collection
+from bundle.collection.prepare import _canvas_flags
+from bundle.collection.view_task import ViewResult
 from bundle.datasets.splitting import split_patients
 from bundle.imaging.resampling import resample_image, resample_mask
 from bundle.preparation import PreparationSettings, load_prepared_image, load_prepared_mask
@@ -14,7 +16,7 @@ from bundle.radiomics.extraction import extract_features
 from bundle.radiomics.features import FEATURE_NAMES
 from bundle.radiomics.regions import Region, region_mask
 from bundle.radiomics.settings import read_settings
-from bundle.vocabulary import Split
+from bundle.vocabulary import Split, ViewPosition
 from tests.datasets.cbis_ddsm_tree import Row, both_views, lesion_mask, write_dicom, write_tree
 
 RADIOMICS = read_settings(Path(__file__).resolve().parents[1] / "configs" / "radiomics.yaml")
@@ -272,3 +274,19 @@ def test_wrong_arguments_stop_before_anything_is_written(source, tmp_path, chang
     with pytest.raises(ValueError, match=sentence):
         prepare(source, tmp_path / "output", **changes)
     assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize(
+    ("cc", "mlo", "flags"),
+    [
+        ((150, 90), (220, 100), []),
+        ((150, 90), (300, 100), ["cc_to_mlo:target_cropped", "mlo_to_cc:source_shrunk"]),
+        ((300, 90), (320, 100), ["cc_to_mlo:source_shrunk", "cc_to_mlo:target_cropped", "mlo_to_cc:source_shrunk"]),
+    ],
+)
+def test_what_a_standard_canvas_does_to_a_pair_is_flagged(cc, mlo, flags):
+    results = {
+        position: ViewResult(spacing_mm=1.0, shape=shape)
+        for position, shape in ((ViewPosition.CC, cc), (ViewPosition.MLO, mlo))
+    }
+    assert _canvas_flags(results) == flags

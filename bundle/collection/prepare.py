@@ -39,12 +39,13 @@ from bundle.datasets import cbis_ddsm
 from bundle.datasets.pairing import STAGE as PAIRING
 from bundle.datasets.pairing import pair_views
 from bundle.datasets.splitting import split_patients
+from bundle.imaging.canvas import FRAME_MM, canvas_scale, exceeds_canvas
 from bundle.preparation import PreparationSettings
 from bundle.radiomics.features import FEATURE_NAMES
 from bundle.radiomics.regions import Region
 from bundle.radiomics.settings import RadiomicsSettings, settings_hash
-from bundle.records import Pair, Rejection, View
-from bundle.vocabulary import Split, ViewPosition
+from bundle.records import Canvas, Pair, Rejection, View
+from bundle.vocabulary import Direction, Split, ViewPosition
 
 COLLECTIONS: Mapping[str, Callable[[Path], tuple[list[View], list[Rejection]]]] = {"cbis_ddsm": cbis_ddsm.find_views}
 """How each collection's views are found; a collection is added by adding its reader here."""
@@ -301,6 +302,7 @@ def _write_pairs(output: Path, pairs: Sequence[Pair], results: Mapping[str, View
     for pair in pairs:
         cc, mlo = (results[f"{pair.pair_id}_{position}"] for position in ViewPosition)
         flags = [*pair.flags, *(f"cc:{flag}" for flag in cc.flags), *(f"mlo:{flag}" for flag in mlo.flags)]
+        flags += _canvas_flags({ViewPosition.CC: cc, ViewPosition.MLO: mlo})
         rows.append(
             (
                 *(pair.pair_id, pair.patient_id, pair.laterality, pair.split, cc.image, mlo.image, cc.mask, mlo.mask),
@@ -319,6 +321,21 @@ def _write_pairs(output: Path, pairs: Sequence[Pair], results: Mapping[str, View
     )
     write_table(output / "pairs.csv", columns=columns, rows=rows)
     write_json(output / "datalist.json", datalist)
+
+
+def _canvas_flags(results: Mapping[ViewPosition, ViewResult]) -> list[str]:
+    """Flag what a standard canvas does to the pair: a source that must shrink, a target that is cropped for it."""
+    flags = []
+    for direction in Direction:
+        source, target = results[direction.source], results[direction.target]
+        rows, columns = (round(extent_mm / source.spacing_mm) for extent_mm in FRAME_MM)
+        canvas = Canvas(rows=rows, columns=columns, spacing_mm=source.spacing_mm)
+        scale = canvas_scale(source.shape, spacing_mm=source.spacing_mm, canvas=canvas)
+        if scale < 1:
+            flags.append(f"{direction}:source_shrunk")
+        if exceeds_canvas(target.shape, spacing_mm=target.spacing_mm, canvas=canvas, scale=scale):
+            flags.append(f"{direction}:target_cropped")
+    return flags
 
 
 def _write_features(output: Path, pair_tasks: Sequence[tuple[Pair, ViewTask]], *, features_hash: str) -> None:

@@ -97,6 +97,7 @@ class ViewResult:
         rejections: lesions without features.
         flags: of the film, the masks and the preparation.
         spacing_mm: of the prepared images.
+        shape: (rows, columns) of the prepared images.
         image, mask, breast: the prepared files, relative to the output.
         lesions: one per lesion, scale and spacing.
         regions: one per random region and canvas spacing.
@@ -106,6 +107,7 @@ class ViewResult:
     rejections: tuple[Rejection, ...] = ()
     flags: tuple[str, ...] = ()
     spacing_mm: float = 0.0
+    shape: tuple[int, int] = (0, 0)
     image: str = ""
     mask: str = ""
     breast: str = ""
@@ -190,6 +192,7 @@ def _made_ready(task: ViewTask) -> ViewResult:
         rejections=tuple(rejections),
         flags=(*flags, *(_with_lesion_id(flag, lesion_ids) for flag in prepared.flags)),
         spacing_mm=prepared.geometry.spacing_mm,
+        shape=(prepared.image.shape[0], prepared.image.shape[1]),
         image=files.image.relative_to(task.output).as_posix(),
         mask=files.mask.relative_to(task.output).as_posix(),
         breast=files.breast.relative_to(task.output).as_posix(),
@@ -335,6 +338,7 @@ def _result_from_dict(content: dict[str, Any]) -> ViewResult:
         rejections=tuple(Rejection(**each) for each in content["rejections"]),
         flags=tuple(content["flags"]),
         spacing_mm=content["spacing_mm"],
+        shape=tuple(content["shape"]),
         image=content["image"],
         mask=content["mask"],
         breast=content["breast"],

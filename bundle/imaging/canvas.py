@@ -14,6 +14,9 @@ from bundle.imaging.resampling import resample_image, resample_mask, resampled_s
 from bundle.records import Canvas
 from bundle.vocabulary import ViewPosition
 
+FRAME_MM = (256.0, 192.0)
+"""Height and width of the standard canvases: 256 x 192 pixels of 1 mm, 512 x 384 of 0.5 mm, 1024 x 768 of 0.25 mm."""
+
 
 def canvas_scale(shape: tuple[int, int], *, spacing_mm: float, canvas: Canvas) -> float:
     """Give the factor by which a source view shrinks: 1 where it fits the canvas, else just enough to fit.

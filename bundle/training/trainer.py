@@ -165,7 +165,7 @@ class ViewSynthesisTrainer(Trainer):
         image = batch.image.contiguous(memory_format=torch.channels_last)
         autocast = torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=self.amp)
         with autocast:
-            pred = self.generator(image, batch.radiomics, batch.target_view)
+            pred = self.generator(image, batch.radiomics, batch.target_view).to(batch.label.dtype)
             d_losses = self.discriminator_losses(batch, pred.detach())
             d_total = self.discriminator_objective.total(d_losses)
         (d_total / window).backward()

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -194,6 +195,19 @@ def test_one_pair_can_be_overfitted() -> None:
     trainer.run()
     mse = (trainer.state.output["pred"] - items[0]["label"][None]).square().mean()  # type: ignore[call-overload, index]
     assert -10 * torch.log10(mse) > 30
+
+
+def test_mixed_precision_steps_with_finite_losses() -> None:
+    torch.set_default_dtype(torch.float32)
+    items = [{k: v.float() if isinstance(v, torch.Tensor) else v for k, v in item.items()} for item in _items(2)]
+    trainer = _trainer(items, batch_size=2, accumulation_steps=1)
+    trainer.amp = True
+    before = copy.deepcopy(trainer.generator.state_dict())
+    trainer.run()
+    output = trainer.state.output
+    assert all(np.isfinite(value) for value in output["losses"].values())  # type: ignore[call-overload, index]
+    assert output["pred"].dtype == torch.float32  # type: ignore[call-overload, index]
+    assert any(not torch.equal(before[name], value) for name, value in trainer.generator.state_dict().items())
 
 
 def test_too_few_pairs_for_a_batch() -> None:

@@ -66,6 +66,13 @@ def _strings(content: Any) -> Iterator[str]:
         yield content
 
 
+def _mappings(content: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(content, Mapping):
+        yield content
+    for value in content.values() if isinstance(content, Mapping) else content if isinstance(content, list) else ():
+        yield from _mappings(value)
+
+
 def _exists(config: Any, identifier: str) -> bool:
     for part in identifier.split("#"):
         if isinstance(config, Mapping) and part in config:
@@ -223,6 +230,34 @@ class TestText:
 
 
 class TestAgreement:
+    @pytest.mark.parametrize("name", ["train.json", "inference.json"])
+    def test_sizes_paths_and_seeds_are_said_once(self, name: str) -> None:
+        """Defect 11: whatever needs one of them refers to it."""
+        config = _read(name)
+        said_once = {
+            "dataset_dir",
+            "output_dir",
+            "seed",
+            "device",
+            "canvas",
+            "weights",
+            "rows",
+            "columns",
+            "spacing_mm",
+        }
+        definitions = {"canvas", "preparation"}  # the frame of the networks, and the grid of the prepared files
+        repeated = []
+        for node, content in _nodes(config).items():
+            for inner in _mappings(content) if node not in definitions else ():
+                repeated += [
+                    f"{node}: {key}"
+                    for key in said_once & inner.keys()
+                    if not (isinstance(inner[key], str) and inner[key].startswith("@"))
+                    and key != node
+                    and not (key == "weights" and isinstance(inner[key], Mapping))  # of loss terms
+                ]
+        assert repeated == []
+
     def test_the_network_and_canvas_are_the_same_in_training_and_inference(self) -> None:
         train, inference = _read("train.json"), _read("inference.json")
         for name in ("network_def", "network", "canvas", "device"):

@@ -51,6 +51,8 @@ def test_the_hash_ignores_what_does_not(monkeypatch):
     ("path", "value", "sentence"),
     [
         ("pyradiomics.setting.binCount", 0, "binCount is 0"),
+        # Defect 11: a bin width of 25 leaves one grey level of a view in [0, 1].
+        ("pyradiomics.setting", {"binWidth": 25, "force2D": True, "force2Ddimension": 0}, "binCount is None"),
         ("pyradiomics.setting.force2D", False, "force2D: true"),
         ("pyradiomics.imageType", {"Original": {}, "LoG": {}}, "Original alone"),
         ("pyradiomics.featureClass.glcm", ["Contrast"], "without a choice of features"),

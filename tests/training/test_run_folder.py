@@ -18,6 +18,7 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from bundle.networks.generator import Generator
+from bundle.radiomics.features import FEATURE_NAMES
 from bundle.training.run_folder import RunFolder
 from tests.training.conftest import ROOT, MakeWorkflow
 
@@ -42,6 +43,10 @@ def _handler_id(target: type) -> str:
 def _rows(folder: Path) -> list[dict[str, str]]:
     with (folder / "results.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+def _datalist(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    return json.loads((folder / "datalist.json").read_text())
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -134,12 +139,24 @@ class TestFiles:
         canvas = parser.get_parsed_content("canvas")
         assert (canvas.rows, canvas.columns, canvas.spacing_mm) == (128, 96, 2.0)
 
-    def test_the_model_knows_the_standardizer_of_the_training_split(self, finished: Path) -> None:
-        """Defect 2: fitted before the first step, and saved with the weights."""
+    def test_the_model_holds_the_standardizer_of_the_training_split(
+        self, finished: Path, prepared_collection: Path
+    ) -> None:
+        """Defect 2: fitted on the training split alone, and saved with the weights."""
+        training = {pair["pair_id"] for pair in _datalist(prepared_collection)["training"]}
+        with (prepared_collection / "radiomics.csv").open(newline="") as stream:
+            rows = [row for row in csv.DictReader(stream) if row["scale"] == "fine"]
+        # A view with several lesions has their mean, weighted by area.
+        views: dict[tuple[str, str], list[tuple[float, list[float]]]] = {}
+        for row in rows:
+            if row["pair_id"] in training:
+                vector = [float(row[name]) for name in FEATURE_NAMES]
+                views.setdefault((row["pair_id"], row["view"]), []).append((float(row["area_mm2"]), vector))
+        assert len(views) < len({(row["pair_id"], row["view"]) for row in rows}), "other splits have lesions too"
+        vectors = [np.average([v for _, v in found], axis=0, weights=[a for a, _ in found]) for found in views.values()]
         state = torch.load(finished / "model.pt", weights_only=True)
-        centers = [value for name, value in state.items() if name.endswith("standardizer.center")]
-        assert len(centers) == 1
-        assert centers[0].abs().sum() > 0
+        (center,) = (value for name, value in state.items() if name.endswith("standardizer.center"))
+        np.testing.assert_allclose(center.numpy(), np.median(vectors, axis=0), rtol=1e-4)
 
 
 class TestMeans:
@@ -337,7 +354,7 @@ class TestRefusals:
         for path in prepared_collection.glob("*.*"):
             shutil.copyfile(path, tmp_path / path.name)
         (tmp_path / "images").symlink_to(prepared_collection / "images")
-        datalist = json.loads((tmp_path / "datalist.json").read_text())
+        datalist = _datalist(tmp_path)
         datalist["training"], datalist["test"] = datalist["test"], datalist["training"]
         (tmp_path / "datalist.json").write_text(json.dumps(datalist))
         with pytest.raises(SystemExit, match=r"trained with other settings \(datalist_hash\)"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage, special
 
-from bundle.datasets.phantom.anatomy import CALCIFICATION_PER_MM, FAT_PER_MM, SKIN_PER_MM, Breast
+from bundle.datasets.phantom.anatomy import CALCIFICATION_PER_MM, FAT_PER_MM, GLANDULAR_PER_MM, SKIN_PER_MM, Breast
 from bundle.datasets.phantom.compression import Columns, Compression
 from bundle.datasets.phantom.lesions import Lesion
 from bundle.datasets.phantom.parameters import ViewParameters
@@ -18,7 +18,7 @@ from bundle.vocabulary import Laterality, ViewPosition
 # Screen-film cassettes, height (along the chest wall) by width, in mm.
 CASSETTES_MM = ((240.0, 180.0), (300.0, 240.0))
 _COARSEST_SAMPLING_MM = 1.0
-_STEP_ALONG_BEAM_MM = 2.5
+_STEP_ALONG_BEAM_MM = 3.0
 _SAMPLES_AT_ONCE = 400_000  # bounds the memory at any film spacing
 _FREE_EDGE_MM = 24.0
 
@@ -26,6 +26,9 @@ _FREE_EDGE_MM = 24.0
 _BLUR_MM = 0.08
 # Quanta per mm2 that the screen absorbs at the reference exposure, through 1 / e of attenuation beyond it.
 _QUANTA_PER_MM2 = 2.0e5
+# For Processing: 14 bits, and the signal at the reference exposure.
+LARGEST_FOR_PROCESSING = 2**14 - 1
+_REFERENCE_SIGNAL = 1000.0
 # Rendering: share of the fat's attenuation that the exposure makes up for, share of the local thickness in that, and
 # middle and width of the characteristic curve. Chosen by eye against real films.
 _EXPOSURE_CONTROL = 0.88
@@ -128,8 +131,7 @@ def expose(
     nipple_v += view.nipple_roll_mm
     integral += _nipple(breast, x - nipple_x, v - nipple_v, all_columns.thickness_mm).reshape(rows, columns)
 
-    for vessel in vessels:
-        integral += _project_vessel(vessel, compression, frame, (rows, columns), pitch)
+    integral += _project_tubes(_tubes(breast, vessels), compression, frame, (rows, columns), pitch)
     projected = []
     for lesion in lesions:
         centre = compression.compressed(lesion.centre_mm)
@@ -165,16 +167,43 @@ def presentation(exposure: Exposure, view: ViewParameters) -> np.ndarray:
         float32 ``[rows, columns]``.
     """
     generator = np.random.default_rng(view.noise_seed)
-    integral = ndimage.gaussian_filter(exposure.line_integral, _BLUR_MM / exposure.spacing_mm)
-    expected_mm = (1 - _EQUALISATION) * view.thickness_mm + _EQUALISATION * exposure.thickness_mm
-    beyond = integral - np.float32(_EXPOSURE_CONTROL * FAT_PER_MM) * expected_mm.astype(np.float32)
-    quanta = _QUANTA_PER_MM2 * exposure.spacing_mm**2 * np.exp(-(beyond - 1.0))
-    noise = generator.standard_normal(beyond.shape, dtype=np.float32) / np.sqrt(quanta)
-    brightness = special.expit((beyond + noise - _MIDDLE) / _LATITUDE)
+    seen = _detected(exposure, view, generator)
+    local_mm = _EQUALISATION * (exposure.thickness_mm - np.float32(view.thickness_mm))
+    beyond = seen - np.float32(_EXPOSURE_CONTROL * FAT_PER_MM) * local_mm
+    brightness = special.expit((beyond - _MIDDLE) / _LATITUDE)
     # Base and fog: the clear film is not perfectly dark for the digitizer, nor even.
     fog = 0.012 + 0.004 * generator.standard_normal()
     grain = 0.0015 * generator.standard_normal(beyond.shape, dtype=np.float32) / min(1.0, exposure.spacing_mm) ** 0.5
     return np.clip(abs(fog) + grain + (1 - abs(fog)) * brightness, 0.0, 1.0).astype(np.float32)
+
+
+def for_processing(exposure: Exposure, view: ViewParameters) -> np.ndarray:
+    """Make the values of a digital detector before any processing (DICOM's FOR PROCESSING), without sigmoid or fog.
+
+    They are proportional to the quanta, so that more attenuation is darker and ``-log`` of them is the line integral:
+    ``reference * exp(control * mu_fat * thickness - line integral + 1)``, where the exposure control has lengthened the
+    exposure for the thickness between the plates. It is the same exposure as that of `presentation`, with the same
+    noise of quanta. Air is beyond the detector's range and is clipped, as on clinical detectors.
+
+    Args:
+        exposure: chest wall at the left edge; `develop` turns films of right breasts, and who calls this must too.
+        view: the view's parameters.
+
+    Returns:
+        uint16 ``[rows, columns]``, 14 bits: 0 to `LARGEST_FOR_PROCESSING`.
+    """
+    seen = _detected(exposure, view, np.random.default_rng(view.noise_seed))
+    signal = _REFERENCE_SIGNAL * np.exp(1.0 - seen)
+    return np.clip(np.rint(signal), 0, LARGEST_FOR_PROCESSING).astype(np.uint16)
+
+
+def _detected(exposure: Exposure, view: ViewParameters, generator: np.random.Generator) -> np.ndarray:
+    """Attenuation that the detector sees beyond what the exposure makes up for, with blur and noise of quanta."""
+    integral = ndimage.gaussian_filter(exposure.line_integral, _BLUR_MM / exposure.spacing_mm)
+    beyond = integral - np.float32(_EXPOSURE_CONTROL * FAT_PER_MM * view.thickness_mm)
+    quanta = _QUANTA_PER_MM2 * exposure.spacing_mm**2 * np.exp(1.0 - beyond)
+    noise = generator.standard_normal(beyond.shape, dtype=np.float32) / np.sqrt(quanta)
+    return (beyond + noise).astype(np.float32)
 
 
 def chest_wall_at_left(laterality: Laterality, view: ViewParameters) -> bool:
@@ -212,8 +241,7 @@ def _integrate(breast: Breast, compression: Compression, columns: Columns) -> np
         index = inside[start : start + step]
         some = _take(columns, index)
         points = compression.uncompressed(some, np.broadcast_to(share, (len(index), samples)))
-        attenuation = breast.attenuation_per_mm(points.reshape(3, -1)).reshape(len(index), samples)
-        integral[index] = attenuation.mean(axis=1) * some.thickness_mm
+        integral[index] = breast.mean_attenuation_per_mm(points) * some.thickness_mm
     return integral
 
 
@@ -319,31 +347,78 @@ def _add_grains(
         excess[spans[0], spans[1]] += total * weights[0][:, None] * weights[1][None, :]
 
 
-def _project_vessel(
-    vessel: Vessel, compression: Compression, frame: _FilmFrame, shape: tuple[int, int], pitch_mm: float
-) -> np.ndarray:
-    """Project one vessel: its cross-section times its length, laid along its axis and as wide as the bore.
+@dataclass(frozen=True, kw_only=True)
+class _Tube:
+    """What a vessel or a duct adds: points ``[N, 3]``, radius, and linear attenuation over its surroundings ``[N]``."""
 
-    The variance of a disc's projection is r**2 / 4; bilinear weights keep the integral.
+    points_mm: np.ndarray
+    radius_mm: float
+    excess_per_mm: np.ndarray
+
+
+def _tubes(breast: Breast, vessels: tuple[Vessel, ...]) -> list[_Tube]:
+    """Collect vessels, over the fat around them, and ducts, which only show where there is no glandular tissue."""
+    tubes = [
+        _Tube(
+            points_mm=vessel.points_mm,
+            radius_mm=vessel.radius_mm,
+            excess_per_mm=np.full(len(vessel.points_mm), vessel.excess_per_mm),
+        )
+        for vessel in vessels
+    ]
+    if breast.ducts:
+        points = np.concatenate([duct.points_mm for duct in breast.ducts]).T.astype(np.float32)
+        excess = (GLANDULAR_PER_MM - FAT_PER_MM) * (1.0 - breast.glandular(points).astype(np.float64))
+        ends = np.cumsum([len(duct.points_mm) for duct in breast.ducts])[:-1]
+        tubes += [
+            _Tube(points_mm=duct.points_mm, radius_mm=duct.radius_mm, excess_per_mm=part)
+            for duct, part in zip(breast.ducts, np.split(excess, ends), strict=True)
+        ]
+    return tubes
+
+
+def _project_tubes(
+    tubes: list[_Tube], compression: Compression, frame: _FilmFrame, shape: tuple[int, int], pitch_mm: float
+) -> np.ndarray:
+    """Project tubes: cross-section times length times excess, laid along the axis and as wide as the tube.
+
+    The variance of a disc's projection is r**2 / 4; bilinear weights keep the integral. Tubes of like radius (within a
+    quarter) are blurred together.
     """
-    pressed = np.asarray([compression.compressed(point) for point in vessel.points_mm])
-    lengths = np.linalg.norm(np.diff(pressed, axis=0), axis=1)
-    along = np.concatenate([[0.0], np.cumsum(lengths)])
-    step = 0.5 * pitch_mm
-    places = np.arange(0.5 * step, along[-1], step)
-    x, v, _ = (np.interp(places, along, coordinate) for coordinate in pressed.T)
-    positions = np.stack(frame.to_film(x, v), axis=1) / pitch_mm - 0.5
-    per_step = vessel.excess_per_mm * np.pi * vessel.radius_mm**2 * step / pitch_mm**2
-    line = np.zeros(shape)
-    corner = np.floor(positions).astype(int)
-    part = positions - corner
+    total = np.zeros(shape)
+    if not tubes:
+        return total
+    pressed = compression.compressed_points(np.concatenate([tube.points_mm for tube in tubes]).T)
+    ends = np.cumsum([len(tube.points_mm) for tube in tubes])[:-1]
+    groups: dict[int, list[np.ndarray]] = {}
+    for tube, (x, v, w) in zip(tubes, np.split(pressed, ends, axis=1), strict=True):
+        along = np.concatenate([[0.0], np.cumsum(np.sqrt(np.diff(x) ** 2 + np.diff(v) ** 2 + np.diff(w) ** 2))])
+        steps = max(1, int(np.ceil(along[-1] / (0.5 * pitch_mm))))
+        step = along[-1] / steps
+        places = (np.arange(steps) + 0.5) * step
+        down, right = frame.to_film(np.interp(places, along, x), np.interp(places, along, v))
+        weight = np.interp(places, along, tube.excess_per_mm) * np.pi * tube.radius_mm**2 * step / pitch_mm**2
+        groups.setdefault(round(np.log(tube.radius_mm) / np.log(1.25)), []).append(
+            np.stack([down / pitch_mm - 0.5, right / pitch_mm - 0.5, weight])
+        )
+    for group, parts in groups.items():
+        line = _laid(np.concatenate(parts, axis=1), shape)
+        total += ndimage.gaussian_filter(line, 0.5 * 1.25**group / pitch_mm)
+    return total
+
+
+def _laid(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Lay weighted points ``[3, N]`` (row, column, weight) on a grid with bilinear weights."""
+    line = np.zeros(shape[0] * shape[1])
+    corner = np.floor(points[:2]).astype(int)
+    part = points[:2] - corner
     for down in (0, 1):
         for right in (0, 1):
-            row, column = corner[:, 0] + down, corner[:, 1] + right
-            weight = np.abs(1 - down - part[:, 0]) * np.abs(1 - right - part[:, 1])
+            row, column = corner[0] + down, corner[1] + right
+            weight = np.abs(1 - down - part[0]) * np.abs(1 - right - part[1]) * points[2]
             on_film = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
-            np.add.at(line, (row[on_film], column[on_film]), per_step * weight[on_film])
-    return ndimage.gaussian_filter(line, 0.5 * vessel.radius_mm / pitch_mm)
+            line += np.bincount((row * shape[1] + column)[on_film], weight[on_film], minlength=line.size)
+    return line.reshape(shape)
 
 
 def _average(image: np.ndarray, factor: int) -> np.ndarray:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bundle.datasets.phantom.ducts import Duct, draw_ducts
 from bundle.datasets.phantom.parameters import BreastParameters
 from bundle.datasets.phantom.texture import Texture
 
@@ -21,25 +22,29 @@ CALCIFICATION_PER_MM = 1.2
 
 _SOFTNESS = 0.35
 _LARGEST_SWING = 4.0
+# Half the width of a ligament, in standard deviations of the field whose zero crossings are its middle.
+_LIGAMENT_WIDTH = np.float32(0.11)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Breast:
     """A breast before compression, as functions of a point: glandular content, muscle, attenuation.
 
-    The axes are those of `BreastParameters`. Left and right breasts share them (y is lateral in both).
+    The axes are those of `BreastParameters`. Left and right breasts share them (y is lateral in both). Ducts are finer
+    than the functions' samples and are projected apart; the tissue's attenuation here is without them.
     """
 
     parameters: BreastParameters
     texture: Texture
     strands: Texture
     threshold: float
+    ducts: tuple[Duct, ...] = ()
 
     @classmethod
     def grow(cls, *, parameters: BreastParameters, generator: np.random.Generator) -> Breast:
         """Draw the texture and find the threshold at which the glandular fraction is what the parameters say."""
         texture = Texture.draw(exponent=parameters.texture_exponent, generator=generator)
-        strands = Texture.draw(exponent=parameters.texture_exponent, generator=generator)
+        strands = Texture.draw(exponent=parameters.ligament_exponent, generator=generator)
         seedling = cls(parameters=parameters, texture=texture, strands=strands, threshold=-np.inf)
         points = seedling.interior_points(spacing_mm=4.0)
         score = seedling._score(points)
@@ -52,7 +57,8 @@ class Breast:
                 low = middle
             else:
                 high = middle
-        return cls(parameters=parameters, texture=texture, strands=strands, threshold=0.5 * (low + high))
+        grown = replace(seedling, threshold=0.5 * (low + high))
+        return replace(grown, ducts=draw_ducts(grown, generator))
 
     def profile(self, x_mm: np.ndarray) -> np.ndarray:
         """Radius at a depth over the radius of the base."""
@@ -108,7 +114,20 @@ class Breast:
 
     def attenuation_per_mm(self, points_mm: np.ndarray) -> np.ndarray:
         """Linear attenuation at each point ``[3, N]``, without skin and lesions."""
-        glandular = self.glandular(points_mm)
+        return self._attenuation(points_mm, self.glandular(points_mm))
+
+    def mean_attenuation_per_mm(self, points_mm: np.ndarray) -> np.ndarray:
+        """Mean linear attenuation ``[N]`` along columns of points ``[3, N, S]``, without skin and lesions.
+
+        Cooper's ligaments are thinner than the points are apart: point samples would hit or miss them, which is noise
+        on the film. They are integrated between the points instead.
+        """
+        flat = points_mm.reshape(3, -1)
+        ligaments = self._mean_ligaments(self._ridge(flat).reshape(points_mm.shape[1:]))
+        glandular = np.maximum(_soft_step(self._score(flat) - self.threshold), ligaments.ravel())
+        return self._attenuation(flat, glandular).reshape(points_mm.shape[1:]).mean(axis=1)
+
+    def _attenuation(self, points_mm: np.ndarray, glandular: np.ndarray) -> np.ndarray:
         tissue = np.float32(FAT_PER_MM) + np.float32(GLANDULAR_PER_MM - FAT_PER_MM) * glandular
         muscle = np.clip(0.5 - self._in_front_of_muscle(points_mm), 0.0, 1.0)
         within = np.flatnonzero(muscle)
@@ -181,8 +200,8 @@ class Breast:
         # Behind the nipple the fat under the skin gives way.
         fat_mm = np.float32(p.subcutaneous_fat_mm) * (1 - 0.75 * np.exp(-8 * gauge * gauge) * u)
         under_skin = np.square(np.maximum(1.3 - distance / fat_mm, 0.0))
-        at_back = np.square(np.maximum(1.8 - x / np.float32(p.retromammary_fat_mm), 0.0))
-        envelope = -0.55 * cone - 2.5 * under_skin - 0.7 * at_back
+        at_back = np.square(np.maximum(2.6 - x / np.float32(p.retromammary_fat_mm), 0.0))
+        envelope = -0.55 * cone - 2.5 * under_skin - 0.33 * at_back
         score = envelope
         # Where no swing of the texture could reach the threshold it need not be sampled.
         near = np.flatnonzero(envelope > self.threshold - _SOFTNESS - _LARGEST_SWING * p.texture_weight)
@@ -192,8 +211,32 @@ class Breast:
 
     def _ligaments(self, points_mm: np.ndarray) -> np.ndarray:
         """Glandular content of Cooper's ligaments: thin sheets at the zero crossings of a second field."""
-        ridge = self.strands.sample(self._towards_nipple(points_mm) * np.float32(0.8))
-        return np.float32(self.parameters.ligament_density) * np.maximum(1 - np.abs(ridge) / np.float32(0.14), 0.0)
+        return np.float32(self.parameters.ligament_density) * np.maximum(
+            1 - np.abs(self._ridge(points_mm)) / _LIGAMENT_WIDTH, 0.0
+        )
+
+    def _mean_ligaments(self, ridge: np.ndarray) -> np.ndarray:
+        """Mean ligament content around each sample of a column, for a field ``[N, S]`` that is linear between them.
+
+        The mean of the sheet's hat function from a to b is (F(b) - F(a)) / (b - a), with its antiderivative F.
+        """
+        halfway = 0.5 * (ridge[:, 1:] + ridge[:, :-1])
+        before = np.concatenate([ridge[:, :1], halfway], axis=1)
+        after = np.concatenate([halfway, ridge[:, -1:]], axis=1)
+        change = after - before
+        steep = np.abs(change) > 1e-3 * _LIGAMENT_WIDTH
+        content = np.maximum(1 - np.abs(ridge) / _LIGAMENT_WIDTH, 0.0)
+        content[steep] = (_hat_integral(after[steep]) - _hat_integral(before[steep])) / change[steep]
+        return np.float32(self.parameters.ligament_density) * content
+
+    def _ridge(self, points_mm: np.ndarray) -> np.ndarray:
+        """The field whose zero crossings are the ligaments."""
+        return self.strands.sample(self._towards_nipple(points_mm) * np.float32(0.8))
+
+
+def _hat_integral(values: np.ndarray) -> np.ndarray:
+    inside = np.clip(values, -_LIGAMENT_WIDTH, _LIGAMENT_WIDTH)
+    return inside - inside * np.abs(inside) / (2 * _LIGAMENT_WIDTH)
 
 
 def _soft_step(score: np.ndarray) -> np.ndarray:

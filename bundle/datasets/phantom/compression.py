@@ -227,22 +227,28 @@ class Compression:
 
     def compressed(self, point_mm: np.ndarray) -> np.ndarray:
         """Map one point of the uncompressed breast ``[3]`` to compressed coordinates (x, v, w)."""
-        x, y, z = (float(c) for c in point_mm)
+        return self.compressed_points(np.asarray(point_mm, dtype=np.float64)[:, None])[:, 0]
+
+    def compressed_points(self, points_mm: np.ndarray) -> np.ndarray:
+        """Map points of the uncompressed breast ``[3, N]`` to compressed coordinates (x, v, w) ``[3, N]``."""
+        x, y, z = np.asarray(points_mm, dtype=np.float64)
         cosine, sine = np.cos(self.angle_rad), np.sin(self.angle_rad)
         v, w = y * cosine + z * sine, -y * sine + z * cosine
         step = np.interp(x, self.x_of, np.arange(_DEPTH_STEPS))
-        row, part = int(min(np.floor(step), _DEPTH_STEPS - 2)), 0.0
-        part = step - row
+        row = np.minimum(np.floor(step).astype(int), _DEPTH_STEPS - 2)
+        part = (step - row)[:, None]
+        # One ascending table of positions across the slice per point, searched for the point's own.
         v_of = (1 - part) * self.v_of[row] + part * self.v_of[row + 1]
-        place = float(np.interp(v, v_of, np.arange(_SLICE_STEPS)))
+        v = np.clip(v, v_of[:, 0], v_of[:, -1])
+        after = np.clip((v_of < v[:, None]).sum(axis=1), 1, _SLICE_STEPS - 1)
+        lower, upper = (np.take_along_axis(v_of, k[:, None], axis=1)[:, 0] for k in (after - 1, after))
+        place = after - 1 + (v - lower) / np.maximum(upper - lower, 1e-12)
         across = 0.5 - 0.5 * np.cos(np.pi * place / (_SLICE_STEPS - 1))
-        one = np.asarray([step])
-        low, width = float(_at(self.low_mm, one)[0]), float(_at(self.width_mm, one)[0])
         xc = self._depth_of_step(step)
-        columns = self.columns(np.asarray([xc]), np.asarray([low + across * width]))
-        length = float(columns.w_high_mm[0] - columns.w_low_mm[0])
-        share = (w - float(columns.w_low_mm[0])) / max(length, 1e-6)
-        return np.asarray([xc, low + across * width, (share - 0.5) * float(columns.thickness_mm[0])])
+        along = _at(self.low_mm, step) + across * _at(self.width_mm, step)
+        columns = self.columns(xc, along)
+        share = (w - columns.w_low_mm) / np.maximum(columns.w_high_mm - columns.w_low_mm, 1e-6)
+        return np.stack([xc, along, (share - 0.5) * columns.thickness_mm])
 
     def outline_mm(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The pressed outline: depth, and where the slice begins and ends along the film, each ``[K]``."""

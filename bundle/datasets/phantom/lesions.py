@@ -1,4 +1,7 @@
-"""Lesions as 3-D objects in the uncompressed breast: masses with the descriptors' outlines, calcification clusters.
+"""Lesions as 3-D objects in the uncompressed breast: masses, architectural distortion, calcification clusters.
+
+Architectural distortion is, as in the tables, a mass shape: strands that meet in a point without a mass in the middle.
+That they pull on the tissue around is not modelled.
 
 Shapes, margins, distributions and their words are those of the CBIS-DDSM tables (BI-RADS 4th edition). How often each
 is malignant follows the order of the BI-RADS atlas: spiculated and irregular masses, pleomorphic and fine linear
@@ -13,12 +16,19 @@ import numpy as np
 
 from bundle.datasets.phantom.anatomy import CARCINOMA_PER_MM, Breast
 
-_SHAPE_PREVALENCE = {"ROUND": 0.12, "OVAL": 0.30, "LOBULATED": 0.26, "IRREGULAR": 0.32}
+_SHAPE_PREVALENCE = {
+    "ROUND": 0.12,
+    "OVAL": 0.28,
+    "LOBULATED": 0.24,
+    "IRREGULAR": 0.29,
+    "ARCHITECTURAL_DISTORTION": 0.07,
+}
 _MARGINS_OF_SHAPE = {
     "ROUND": {"CIRCUMSCRIBED": 0.7, "OBSCURED": 0.3},
     "OVAL": {"CIRCUMSCRIBED": 0.6, "OBSCURED": 0.3, "ILL_DEFINED": 0.1},
     "LOBULATED": {"CIRCUMSCRIBED": 0.4, "MICROLOBULATED": 0.35, "OBSCURED": 0.25},
     "IRREGULAR": {"SPICULATED": 0.6, "ILL_DEFINED": 0.4},
+    "ARCHITECTURAL_DISTORTION": {"SPICULATED": 0.5, "ILL_DEFINED": 0.5},
 }
 _MALIGNANT_SHARE = {
     "CIRCUMSCRIBED": 0.10,
@@ -31,8 +41,21 @@ _MALIGNANT_SHARE = {
     "PLEOMORPHIC": 0.55,
     "FINE_LINEAR_BRANCHING": 0.85,
 }
+_SOFTNESS_OF_MARGIN = {
+    "CIRCUMSCRIBED": 0.06,
+    "MICROLOBULATED": 0.1,
+    "SPICULATED": 0.3,
+    "OBSCURED": 0.4,
+    "ILL_DEFINED": 0.6,
+}
 # (amplitude, lowest and highest angular frequency) of the undulation of the surface.
-_UNDULATION = {"ROUND": (0.03, 1, 2), "OVAL": (0.04, 1, 2), "LOBULATED": (0.13, 3, 5), "IRREGULAR": (0.20, 4, 9)}
+_UNDULATION = {
+    "ROUND": (0.03, 1, 2),
+    "OVAL": (0.04, 1, 2),
+    "LOBULATED": (0.13, 3, 5),
+    "IRREGULAR": (0.20, 4, 9),
+    "ARCHITECTURAL_DISTORTION": (0.20, 4, 9),
+}
 # Even in glandular tissue a mass adds a little: fibrosis around it is denser than the carcinoma of the table.
 _LEAST_CONTRAST_PER_MM = 0.010
 _CALCIFICATION_PREVALENCE = {"PUNCTATE": 0.2, "AMORPHOUS": 0.2, "PLEOMORPHIC": 0.45, "FINE_LINEAR_BRANCHING": 0.15}
@@ -189,7 +212,13 @@ def _draw_mass(breast: Breast, generator: np.random.Generator) -> Lesion:
         ]
     )
     density = float(np.clip(generator.normal(1.05, 0.30), 0.35, 1.7))
-    spicules = int(generator.integers(14, 30)) if border == "SPICULATED" else 0
+    is_distortion = form == "ARCHITECTURAL_DISTORTION"
+    spicules = int(generator.integers(14, 30)) if border == "SPICULATED" or is_distortion else 0
+    lengths = radius * generator.uniform(1.3, 2.6, spicules)
+    softness = _SOFTNESS_OF_MARGIN[border]
+    if is_distortion:
+        # Strands that meet without a mass in their middle: long, over a core that fades away.
+        density, lengths, softness = 0.5 * density, 1.4 * lengths, 1.6
     pathology, assessment = _assess(generator, border)
     return Lesion(
         abnormality="mass",
@@ -203,12 +232,10 @@ def _draw_mass(breast: Breast, generator: np.random.Generator) -> Lesion:
         radii_mm=radius * ratios / float(np.prod(ratios)) ** (1 / 3),
         undulation=undulation,
         phases=generator.uniform(0, 2 * np.pi, waves),
-        softness={"CIRCUMSCRIBED": 0.06, "MICROLOBULATED": 0.1, "SPICULATED": 0.3, "OBSCURED": 0.4, "ILL_DEFINED": 0.6}[
-            border
-        ],
+        softness=softness,
         density=density,
         spicule_directions=_directions(generator, spicules),
-        spicule_lengths_mm=radius * generator.uniform(1.3, 2.6, spicules),
+        spicule_lengths_mm=lengths,
         grains_mm=np.empty((0, 3)),
         grain_radii_mm=np.empty(0),
     )

@@ -71,6 +71,8 @@ class BreastParameters:
         texture_exponent: exponent of the power spectrum of the tissue's 3-D texture.
         texture_weight: share of the texture, against the cone's envelope, in what becomes glandular.
         ligament_density: glandular content of a Cooper's ligament.
+        ligament_exponent: exponent of the power spectrum of the field whose zero crossings are the ligaments; smaller
+            than the tissue's, as the sheets are finer than the lobes between them.
         skin_mm: thickness of the skin.
         nipple_radius_mm, nipple_length_mm: size of the nipple.
         pectoral_angle_deg: angle between the muscle's front and the chest wall.
@@ -95,6 +97,7 @@ class BreastParameters:
     texture_exponent: float
     texture_weight: float
     ligament_density: float
+    ligament_exponent: float
     skin_mm: float
     nipple_radius_mm: float
     nipple_length_mm: float
@@ -180,7 +183,8 @@ def draw_woman(generator: np.random.Generator) -> BreastParameters:
         retromammary_fat_mm=_bounded_normal(generator, 14.0, 4.0, 5.0, 24.0) * size,
         texture_exponent=_bounded_normal(generator, 4.3, 0.1, 4.0, 4.6),
         texture_weight=_bounded_normal(generator, 0.55, 0.12, 0.3, 0.9),
-        ligament_density=_bounded_normal(generator, 0.65, 0.12, 0.35, 0.95),
+        ligament_density=_bounded_normal(generator, 0.85, 0.12, 0.55, 1.0),
+        ligament_exponent=_bounded_normal(generator, 3.9, 0.1, 3.6, 4.2),
         skin_mm=_bounded_normal(generator, 1.45, 0.3, 0.8, 2.2),
         nipple_radius_mm=_bounded_normal(generator, 6.0, 0.9, 4.0, 8.0),
         nipple_length_mm=_bounded_normal(generator, 7.5, 2.0, 3.0, 12.0),

@@ -275,17 +275,13 @@ def _project_lesion(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Project one lesion: its excess attenuation ``[rows, columns]`` and its mask, both on the sampling grid."""
     excess, mask = np.zeros(shape), np.zeros(shape, dtype=bool)
-    corners = []
-    for axis in range(3):
-        for sign in (-1.0, 1.0):
-            point = lesion.centre_mm.copy()
-            point[axis] += sign * lesion.reach_mm
-            pressed = compression.compressed(point)
-            corners.append((*frame.to_film(pressed[0], pressed[1]), pressed[2]))
     centre = compression.compressed(lesion.centre_mm)
     centre_film = (*frame.to_film(centre[0], centre[1]), centre[2])
     # The six tips give the stretch in each direction; 1.15 for the corners that shear moves further.
-    reach = 1.15 * np.abs(np.asarray(corners) - np.asarray(centre_film)).max(axis=0) + 1.0
+    tips = lesion.centre_mm[:, None] + lesion.reach_mm * np.concatenate([np.eye(3), -np.eye(3)], axis=1)
+    tip_x, tip_v, tip_w = compression.compressed_points(tips)
+    tips_film = np.stack([*frame.to_film(tip_x, tip_v), tip_w])
+    reach = 1.15 * np.abs(tips_film - np.asarray(centre_film)[:, None]).max(axis=1) + 1.0
     first = [max(0, int((centre_film[a] - reach[a]) / pitch_mm)) for a in (0, 1)]
     last = [min(shape[a], int((centre_film[a] + reach[a]) / pitch_mm) + 2) for a in (0, 1)]
     if first[0] >= last[0] or first[1] >= last[1]:
@@ -310,8 +306,10 @@ def _project_lesion(
     hit[near] = gauge <= 1.0
     extra = np.zeros(points.shape[1])
     if lesion.abnormality == "mass":
-        around = breast.attenuation_per_mm(points[:, near].astype(np.float32))
-        extra[near] = lesion.excess_per_mm(points[:, near], gauge, around)
+        content = lesion.content(points[:, near], gauge)
+        filled = np.flatnonzero(content > 1e-3)
+        around = breast.attenuation_per_mm(points[:, near[filled]].astype(np.float32))
+        extra[near[filled]] = lesion.excess_per_mm(content[filled], around)
     fine_mask, fine_excess = np.zeros(columns.inside.shape, dtype=np.float32), np.zeros(columns.inside.shape)
     fine_mask[inside] = hit.reshape(share.shape).any(axis=1)
     fine_excess[inside] = extra.reshape(share.shape).sum(axis=1) * step
@@ -332,9 +330,9 @@ def _add_grains(
     product of differences of the error function), so grains much smaller than a pixel keep their total.
     """
     rows, columns = excess.shape
-    for grain, radius in zip(lesion.grains_mm, lesion.grain_radii_mm, strict=True):
-        pressed = compression.compressed(grain)
-        centre = frame.to_film(pressed[0], pressed[1])
+    pressed_x, pressed_v, _ = compression.compressed_points(lesion.grains_mm.T)
+    centres = np.stack(frame.to_film(pressed_x, pressed_v), axis=1)
+    for centre, radius in zip(centres, lesion.grain_radii_mm, strict=True):
         sigma = radius / np.sqrt(5.0)
         total = CALCIFICATION_PER_MM * 4 / 3 * np.pi * radius**3 / pitch_mm**2
         spans, weights = [], []

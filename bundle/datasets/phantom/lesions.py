@@ -137,10 +137,10 @@ class Lesion:
                 content = np.maximum(content, np.where((along > 0) & (along < length), np.exp(-across / width**2), 0.0))
         return content
 
-    def excess_per_mm(self, points_mm: np.ndarray, gauge: np.ndarray, surroundings_per_mm: np.ndarray) -> np.ndarray:
-        """Linear attenuation over that of the surroundings at points ``[3, N]``; never negative."""
+    def excess_per_mm(self, content: np.ndarray, surroundings_per_mm: np.ndarray) -> np.ndarray:
+        """Linear attenuation over that of the surroundings, both ``[N]``, for a `content`; never negative."""
         contrast = np.maximum(CARCINOMA_PER_MM - surroundings_per_mm, _LEAST_CONTRAST_PER_MM)
-        return self.density * self.content(points_mm, gauge) * contrast
+        return self.density * content * contrast
 
 
 def draw_lesions(breast: Breast, generator: np.random.Generator, *, at_least: int = 0) -> tuple[Lesion, ...]:

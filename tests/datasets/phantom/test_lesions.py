@@ -54,7 +54,7 @@ def test_spicules_reach_beyond_the_mask(lesions: list[Lesion]) -> None:
 def test_masses_are_denser_than_their_surroundings(lesions: list[Lesion]) -> None:
     mass = next(item for item in lesions if item.abnormality == "mass" and item.border == "CIRCUMSCRIBED")
     centre = mass.centre_mm[:, None]
-    excess = mass.excess_per_mm(centre, mass.gauge(centre), np.asarray([FAT_PER_MM]))
+    excess = mass.excess_per_mm(mass.content(centre, mass.gauge(centre)), np.asarray([FAT_PER_MM]))
     assert excess[0] == pytest.approx(mass.density * (CARCINOMA_PER_MM - FAT_PER_MM))
 
 
@@ -62,3 +62,13 @@ def test_calcifications_lie_in_their_cluster(lesions: list[Lesion]) -> None:
     cluster = next(item for item in lesions if item.abnormality == "calcification")
     assert (cluster.gauge(cluster.grains_mm.T) <= 1).all()
     assert len(cluster.grains_mm) == len(cluster.grain_radii_mm) >= 8
+
+
+def test_architectural_distortion_is_strands_without_a_mass(breast: Breast) -> None:
+    drawn = (item for seed in range(400) for item in draw_lesions(breast, np.random.default_rng(seed)))
+    lesion = next(item for item in drawn if item.form == "ARCHITECTURAL_DISTORTION")
+    assert lesion.abnormality == "mass"  # the tables count it among the mass shapes
+    assert len(lesion.spicule_lengths_mm) >= 14
+    assert lesion.spicule_lengths_mm.min() > 1.5 * np.prod(lesion.radii_mm) ** (1 / 3)
+    # Between the strands the core fades: at its surface half of the content is left, without an edge.
+    assert lesion.softness > 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 
 import numpy as np
@@ -21,20 +21,26 @@ from bundle.datasets.phantom.parameters import (
     draw_views,
     draw_woman,
 )
+from bundle.datasets.phantom.quirks import LesionDemand, Quirk, demand_of
 from bundle.datasets.phantom.vessels import Vessel, draw_vessels
 from bundle.vocabulary import Laterality, ViewPosition
 
 # A lesion whose mask is smaller in a view is not reported there.
 SMALLEST_MASK_MM2 = 12.0
+# How often the lesions are drawn again for a quirk; two of five draws serve the most demanding one.
+_MOST_DRAWS = 40
+_QUIRK_BORDER_MM = 3.0
+_QUIRK_LABEL_DOT_MM = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class CasePlan:
-    """Which breast to make: everything follows from the cohort's seed, the woman and the side."""
+    """Which breast to make: everything follows from the cohort's seed, the woman, the side and the quirks."""
 
     cohort_seed: int
     woman: int
     laterality: Laterality
+    quirks: tuple[Quirk, ...] = ()
 
     @property
     def patient_id(self) -> str:
@@ -60,10 +66,34 @@ class Case:
     vessels: tuple[Vessel, ...]
     films: dict[ViewPosition, StoredFilm]
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What decides the pixels, for identifiers: the same breast at another spacing is another film."""
+        spacing_mm = self.films[ViewPosition.CC].spacing_mm
+        return (self.plan.cohort_seed, spacing_mm, *self.plan.quirks)
+
     def shows(self, position: ViewPosition, lesion: int) -> bool:
         """Whether a view shows enough of a lesion for it to be reported."""
         film = self.films[position]
         return bool(film.masks[lesion].sum() * film.spacing_mm**2 >= SMALLEST_MASK_MM2)
+
+    def calcifications_px(self, position: ViewPosition, lesion: int) -> np.ndarray:
+        """Where a lesion's calcifications lie on a film: ``[G, 2]`` (row, column), some perhaps outside it.
+
+        The beam is parallel: film and pressed breast differ by the breast's tilt in the film's plane and a shift.
+        """
+        film, compression = self.films[position], self.compressions[position]
+        shape = self.lesions[lesion]
+        if not len(shape.grains_mm):
+            return np.empty((0, 2))
+        centre = np.asarray(compression.compressed(shape.centre_mm))
+        away = np.asarray([compression.compressed(grain) for grain in shape.grains_mm]) - centre
+        tilt = np.deg2rad(self.views[position].tilt_deg)
+        down = -(away[:, 0] * np.sin(tilt) + away[:, 1] * np.cos(tilt))
+        right = away[:, 0] * np.cos(tilt) - away[:, 1] * np.sin(tilt)
+        if not film.chest_wall_at_left:
+            right = -right
+        return np.asarray(film.centres_px[lesion]) + np.stack([down, right], axis=1) / film.spacing_mm
 
 
 def plan_cohort(*, breasts: int, seed: int) -> list[CasePlan]:
@@ -83,30 +113,58 @@ def make_case(plan: CasePlan, *, film_spacing_mm: float, digital: bool) -> Case:
     woman = draw_woman(plan.generator(1, of_breast=False))
     parameters = draw_breast(woman, plan.generator(1))
     breast = Breast.grow(parameters=parameters, generator=plan.generator(2))
-    lesions = draw_lesions(breast, plan.generator(3))
     vessels = draw_vessels(breast, plan.generator(6))
-    views = draw_views(parameters, plan.generator(4))
+    views = _with_quirks(draw_views(parameters, plan.generator(4)), plan.quirks)
     compressions = {position: Compression.press(breast=breast, view=view) for position, view in views.items()}
     cassette = choose_cassette(compressions)
-    films = {}
-    for position, view in views.items():
-        exposure = expose(
-            breast=breast,
+    demand = demand_of(plan.quirks)
+    # The first draw is the one of a breast without quirks; most quirks are content with it.
+    for draw in (3, *range(100, 100 + _MOST_DRAWS)):
+        lesions = draw_lesions(breast, plan.generator(draw), at_least=demand.total)
+        if not _meets(lesions, demand):
+            continue
+        films = {}
+        for position, view in views.items():
+            exposure = expose(
+                breast=breast,
+                lesions=lesions,
+                vessels=vessels,
+                compression=compressions[position],
+                view=view,
+                cassette_mm=cassette,
+                spacing_mm=film_spacing_mm,
+            )
+            films[position] = develop(exposure=exposure, view=view, laterality=plan.laterality, digital=digital)
+        case = Case(
+            plan=plan,
+            parameters=parameters,
+            glandular_fraction=breast.glandular_fraction(),
+            views=views,
+            compressions=compressions,
             lesions=lesions,
             vessels=vessels,
-            compression=compressions[position],
-            view=view,
-            cassette_mm=cassette,
-            spacing_mm=film_spacing_mm,
+            films=films,
         )
-        films[position] = develop(exposure=exposure, view=view, laterality=plan.laterality, digital=digital)
-    return Case(
-        plan=plan,
-        parameters=parameters,
-        glandular_fraction=breast.glandular_fraction(),
-        views=views,
-        compressions=compressions,
-        lesions=lesions,
-        vessels=vessels,
-        films=films,
-    )
+        shown = [k for k in range(len(lesions)) if all(case.shows(position, k) for position in ViewPosition)]
+        if _meets(tuple(lesions[k] for k in shown), demand):
+            return case
+    raise RuntimeError(f"{plan}: no draw of lesions in {_MOST_DRAWS} shows what the quirks need in both views.")
+
+
+def _meets(lesions: tuple[Lesion, ...], demand: LesionDemand) -> bool:
+    calcifications = sum(lesion.abnormality == "calcification" for lesion in lesions)
+    return demand.is_met_by(masses=len(lesions) - calcifications, calcifications=calcifications)
+
+
+def _with_quirks(
+    views: dict[ViewPosition, ViewParameters], quirks: tuple[Quirk, ...]
+) -> dict[ViewPosition, ViewParameters]:
+    """Make both films of a breast mirrored, with a marker to show it, or bordered."""
+    changed = dict(views)
+    for position, view in views.items():
+        if Quirk.MIRRORED in quirks:
+            label_dot_mm = view.label_dot_mm or _QUIRK_LABEL_DOT_MM
+            changed[position] = replace(changed[position], mirrored=True, label_dot_mm=label_dot_mm)
+        if Quirk.WHITE_BORDER in quirks:
+            changed[position] = replace(changed[position], border_mm=max(view.border_mm, _QUIRK_BORDER_MM))
+    return changed

@@ -1,30 +1,37 @@
-"""The CBIS-DDSM layout: the four tables, the download tool's folders and its `metadata.csv`.
+"""The CBIS-DDSM layout: the four tables, and the files in either layout on disk.
 
 As in the collection, a table has one row per abnormality per view, with one pair of crop and mask in the series "ROI
-mask images" (the first file is the crop for masses and the mask for calcifications), and a view that shows masses and
-calcifications stands in both tables, as two series of the same film. Unlike the collection, there are films without any
-abnormality: they have a series of full mammogram images and no table row.
+mask images" (the first file is the crop for masses and the mask for calcifications), one path has a line break inside
+its quotes, and a view that shows masses and calcifications stands in both tables, as two series of the same film.
+Unlike the collection, there are films without any abnormality: they have a series of full mammogram images, which
+`metadata.csv` names, and no table row. Without quirks the films know their pixel spacing.
 """
 
 from __future__ import annotations
 
-import csv
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from bundle.datasets.phantom.case import Case
+from bundle.datasets.phantom.dicom_file import uid
+from bundle.datasets.phantom.layout import Table, WrittenCase
 from bundle.datasets.phantom.lesions import Lesion
-from bundle.datasets.phantom.secondary_capture import folder_number, uid, write_secondary_capture
+from bundle.datasets.phantom.quirks import Quirk
+from bundle.datasets.phantom.secondary_capture import write_secondary_capture
 from bundle.vocabulary import Laterality, ViewPosition
 
 COLLECTION = "CBIS-DDSM"
+METADATA = "metadata.csv"
 _STUDY_DATE = "01-01-2020"
 _FULL = "full mammogram images"
 _ROI = "ROI mask images"
+_CROPPED = "cropped images"
 _TEST_SHARE = 0.2
 _CROP_MARGIN_MM = 8.0
+# Rows and columns of a mask of another size over the film's: the film of Calc-Test_P_00353_LEFT and its like differ so.
+_MASK_SCALE = (1.25, 0.85)
 
 _SHARED_HEADER = (
     "assessment",
@@ -77,109 +84,209 @@ METADATA_HEADER = (
     "File Location",
     "Download Timestamp",
 )
+_ABNORMALITY_TYPES = {"mass": "mass", "calc": "calcification"}
+TABLES = {
+    f"{kind}_case_description_{official}_set.csv": Table(header=header)
+    for kind, header in TABLE_HEADERS.items()
+    for official in ("train", "test")
+}
+DOWNLOAD_TABLES = {**TABLES, METADATA: Table(header=METADATA_HEADER)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class WrittenCase:
-    """What one breast adds to the tables.
+def write_case(case: Case, folder: Path, *, at_table_paths: bool) -> WrittenCase:
+    """Write the DICOM files of one breast, and return its table rows.
 
     Args:
-        rows: per table name (``mass_case_description_train_set`` ...) its rows.
-        series: rows of `metadata.csv`.
-        files: per view the paths by role, relative to the cohort's folder.
+        case: the breast.
+        folder: the collection's folder.
+        at_table_paths: the tables' own paths, without `metadata.csv`, instead of the download tool's folders.
     """
-
-    rows: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
-    series: list[tuple[str, ...]] = field(default_factory=list)
-    files: dict[ViewPosition, dict[str, list[PurePosixPath]]] = field(default_factory=dict)
-
-
-def write_case(case: Case, folder: Path) -> WrittenCase:
-    """Write the DICOM files of one breast and return its table rows."""
     written = WrittenCase()
-    official = "Test" if case.plan.generator(5, of_breast=False).random() < _TEST_SHARE else "Training"
+    numbers = _abnormality_numbers(case)
     for position in ViewPosition:
         written.files[position] = {"film": [], "mask": [], "crop": []}
-        shown = {
-            kind: [k for k, lesion in enumerate(case.lesions) if _kind(lesion) == kind and case.shows(position, k)]
-            for kind in TABLE_HEADERS
-        }
-        kinds = [kind for kind in TABLE_HEADERS if shown[kind]] or ["mass"]
+        written.written[position] = []
+        listed = {kind: _listed(case, position, kind=kind) for kind in TABLE_HEADERS}
+        kinds = [kind for kind in TABLE_HEADERS if listed[kind]] or ["mass"]
         for kind in kinds:
-            _write_view(
-                case, position, kind=kind, official=official, lesions=shown[kind], folder=folder, written=written
-            )
+            view = _View(case=case, position=position, kind=kind, at_table_paths=at_table_paths)
+            _write_view(view, lesions=listed[kind], numbers=numbers, folder=folder, written=written)
+        if len(kinds) > 1:
+            written.add_quirk(Quirk.BOTH_TABLES, view=position.value)
+            if Quirk.BOTH_OFFICIAL_SPLITS in case.plan.quirks:
+                written.add_quirk(Quirk.BOTH_OFFICIAL_SPLITS, view=position.value)
+        _note_film_quirks(case, position, written)
+    counts = [len(written.written[position]) for position in ViewPosition]
+    if counts[0] != counts[1]:
+        written.add_quirk(Quirk.UNEQUAL_COUNTS)
+    if max(counts) > 2:
+        written.add_quirk(Quirk.SEVERAL_LESIONS)
     return written
 
 
-def write_tables(cases: list[WrittenCase], folder: Path) -> None:
-    """Write the four tables and `metadata.csv`, with CR LF line ends as the collection's."""
-    for kind, header in TABLE_HEADERS.items():
-        for official in ("train", "test"):
-            name = f"{kind}_case_description_{official}_set"
-            _write_csv(folder / f"{name}.csv", header, [row for case in cases for row in case.rows.get(name, [])])
-    _write_csv(folder / "metadata.csv", METADATA_HEADER, [row for case in cases for row in case.series])
-
-
-def _write_csv(path: Path, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream, lineterminator="\r\n").writerows([header, *rows])
+def _note_film_quirks(case: Case, position: ViewPosition, written: WrittenCase) -> None:
+    view, film = case.views[position], case.films[position]
+    if view.mirrored:
+        written.add_quirk(Quirk.MIRRORED, view=position.value)
+    if round(view.border_mm / film.spacing_mm) > 0:
+        written.add_quirk(Quirk.WHITE_BORDER, view=position.value)
+    if Quirk.NO_SPACING in case.plan.quirks:
+        written.add_quirk(Quirk.NO_SPACING, view=position.value)
 
 
 def _kind(lesion: Lesion) -> str:
-    return "mass" if lesion.abnormality == "mass" else "calc"
+    """The table that a lesion stands in: architectural distortions are in the mass tables."""
+    return "calc" if lesion.abnormality == "calcification" else "mass"
+
+
+def _abnormality_numbers(case: Case) -> dict[int, int]:
+    """Number the lesions that a view shows, per table: the same number in both views is the same lesion."""
+    numbers: dict[int, int] = {}
+    for kind in TABLE_HEADERS:
+        reported = [
+            k
+            for k, lesion in enumerate(case.lesions)
+            if _kind(lesion) == kind and any(case.shows(position, k) for position in ViewPosition)
+        ]
+        numbers.update({k: number for number, k in enumerate(reported, start=1)})
+    return numbers
+
+
+def _listed(case: Case, position: ViewPosition, *, kind: str) -> list[int]:
+    """The lesions that one view's rows of one table are about."""
+    shown = [k for k in range(len(case.lesions)) if case.shows(position, k)]
+    if Quirk.UNEQUAL_COUNTS in case.plan.quirks and position is ViewPosition.MLO:
+        in_both = [k for k in shown if case.shows(ViewPosition.CC, k)]
+        shown = [k for k in shown if k not in in_both[-1:]]
+    return [k for k in shown if _kind(case.lesions[k]) == kind]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """One view under one table's name."""
+
+    case: Case
+    position: ViewPosition
+    kind: str
+    at_table_paths: bool
+
+    @property
+    def side(self) -> str:
+        return "LEFT" if self.case.plan.laterality is Laterality.LEFT else "RIGHT"
+
+    @property
+    def official(self) -> str:
+        is_test = self.case.plan.generator(5, of_breast=False).random() < _TEST_SHARE
+        if self.kind == "calc" and Quirk.BOTH_OFFICIAL_SPLITS in self.case.plan.quirks:
+            is_test = not is_test
+        return "Test" if is_test else "Training"
+
+    @property
+    def table(self) -> str:
+        return f"{self.kind}_case_description_{'test' if self.official == 'Test' else 'train'}_set.csv"
+
+    @property
+    def subject(self) -> str:
+        return f"{self.kind.capitalize()}-{self.official}_{self.case.plan.patient_id}_{self.side}_{self.position.value}"
 
 
 def _write_view(
-    case: Case,
-    position: ViewPosition,
-    *,
-    kind: str,
-    official: str,
-    lesions: list[int],
-    folder: Path,
-    written: WrittenCase,
+    view: _View, *, lesions: list[int], numbers: dict[int, int], folder: Path, written: WrittenCase
 ) -> None:
     """Write one view under one table's name: its film, and a crop and a mask per lesion of that table."""
-    film = case.films[position]
-    side = "LEFT" if case.plan.laterality is Laterality.LEFT else "RIGHT"
-    subject = f"{kind.capitalize()}-{official}_{case.plan.patient_id}_{side}_{position.value}"
-    pixels = np.round(film.brightness * 65535).astype(np.uint16)
-    full = _Series(case=case, subject=subject, description=_FULL, position=position)
-    full.write(folder, [pixels])
-    written.series.append(full.metadata())
+    case, position = view.case, view.position
+    pixels = np.round(case.films[position].brightness * 65535).astype(np.uint16)
+    full = _Series(view=view, subject=view.subject, description=_FULL)
+    full.write(folder, [pixels], written)
     written.files[position]["film"].append(full.path(0))
-    table = f"{kind}_case_description_{'test' if official == 'Test' else 'train'}_set"
-    for number, k in enumerate(lesions, start=1):
-        lesion, mask = case.lesions[k], film.masks[k]
-        crop_first = kind == "mass"
-        mask_pixels = np.where(mask, 255, 0).astype(np.uint8)
-        crop = pixels[_crop_window(mask, film.spacing_mm)]
-        roi = _Series(case=case, subject=f"{subject}_{number}", description=_ROI, position=position)
-        roi.write(folder, [crop, mask_pixels] if crop_first else [mask_pixels, crop])
-        written.series.append(roi.metadata())
-        written.files[position]["crop"].append(roi.path(0 if crop_first else 1))
-        written.files[position]["mask"].append(roi.path(1 if crop_first else 0))
-        crop_path, mask_path = (roi.table_path(int(is_mask == crop_first)) for is_mask in (False, True))
-        # The collection's tables have a line break inside the quotes, after the mask's path or after the crop's.
-        paths = (crop_path, mask_path + "\n") if crop_first else (crop_path + "\n", mask_path)
-        written.rows.setdefault(table, []).append(
-            (
-                case.plan.patient_id,
-                str(case.parameters.density.code),
-                side,
-                position.value,
-                str(number),
-                lesion.abnormality,
-                lesion.form,
-                lesion.border,
-                str(lesion.assessment),
-                lesion.pathology,
-                str(lesion.subtlety),
-                full.table_path(0),
-                *paths,
-            )
+    for k in lesions:
+        _write_lesion(view, k, number=numbers[k], film=full, pixels=pixels, folder=folder, written=written)
+
+
+def _write_lesion(
+    view: _View, k: int, *, number: int, film: _Series, pixels: np.ndarray, folder: Path, written: WrittenCase
+) -> None:
+    """Write crop and mask of one lesion, and its row."""
+    case, position, quirks = view.case, view.position, view.case.plan.quirks
+    lesion, mask = case.lesions[k], case.films[position].masks[k]
+    lesion_id = f"{_ABNORMALITY_TYPES[view.kind]}_{number}"
+
+    def has(quirk: Quirk) -> bool:
+        if quirk in quirks:
+            written.add_quirk(quirk, view=position.value, lesion_id=lesion_id)
+        return quirk in quirks
+
+    shape = mask.shape
+    if has(Quirk.MASK_OF_ANOTHER_SIZE):
+        shape = tuple(round(size * scale) for size, scale in zip(mask.shape, _MASK_SCALE, strict=True))
+    mask_pixels = np.where(_resized(mask, shape), 255, 0).astype(np.uint8)
+    crop = pixels[_crop_window(mask, case.films[position].spacing_mm)]
+
+    subject = f"{view.subject}_{number}"
+    crop_index, mask_index = (0, 1) if view.kind == "mass" else (1, 0)
+    roi = _Series(view=view, subject=subject, description=_ROI)
+    if has(Quirk.SEPARATE_SERIES):
+        roi.write(folder, [mask_pixels], written)
+        cropped = _Series(view=view, subject=subject, description=_CROPPED)
+        cropped.write(folder, [crop], written)
+        crop_row, mask_row = cropped.table_path(0), roi.table_path(0)
+        crop_file, mask_file = cropped.path(0), roi.path(0)
+    else:
+        crop_row, mask_row = roi.table_path(crop_index), roi.table_path(mask_index)
+        if has(Quirk.SWAPPED_FILES):
+            crop_index, mask_index = mask_index, crop_index
+        roi.write(folder, [crop, mask_pixels] if crop_index == 0 else [mask_pixels, crop], written)
+        crop_file, mask_file = roi.path(crop_index), roi.path(mask_index)
+    written.files[position]["crop"].append(crop_file)
+    written.files[position]["mask"].append(mask_file)
+
+    pathology = lesion.pathology
+    if position is ViewPosition.MLO and has(Quirk.PATHOLOGY_DIFFERS):
+        pathology = "BENIGN" if pathology == "MALIGNANT" else "MALIGNANT"
+    assessment = 0 if has(Quirk.ASSESSMENT_0) else lesion.assessment
+    density = 0 if has(Quirk.DENSITY_0) else case.parameters.density.code
+    # The collection's tables have a line break after the mask's path for masses, after the crop's for calcifications.
+    paths = [film.table_path(0), crop_row, mask_row]
+    broken = (0, 1, 2) if has(Quirk.LINE_BREAKS) else (2,) if view.kind == "mass" else (1,)
+    paths = [path + "\n" if column in broken else path for column, path in enumerate(paths)]
+    written.rows.setdefault(view.table, []).append(
+        (
+            case.plan.patient_id,
+            str(density),
+            view.side,
+            position.value,
+            str(number),
+            _ABNORMALITY_TYPES[view.kind],
+            lesion.form,
+            lesion.border,
+            str(assessment),
+            pathology,
+            str(lesion.subtlety),
+            *paths,
         )
+    )
+    written.written[position].append(
+        {
+            "lesion": k,
+            "lesion_id": lesion_id,
+            "table": view.table,
+            "pathology": pathology,
+            "assessment": assessment,
+            "density": density,
+            "mask": str(mask_file),
+            "mask_shape": list(shape),
+            "crop": str(crop_file),
+        }
+    )
+
+
+def _resized(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Stretch a mask to another size by nearest neighbour."""
+    rows, columns = (
+        np.minimum(((np.arange(wanted) + 0.5) * size / wanted).astype(int), size - 1)
+        for wanted, size in zip(shape, mask.shape, strict=True)
+    )
+    return mask[np.ix_(rows, columns)]
 
 
 def _crop_window(mask: np.ndarray, spacing_mm: float) -> tuple[slice, slice]:
@@ -192,70 +299,81 @@ def _crop_window(mask: np.ndarray, spacing_mm: float) -> tuple[slice, slice]:
     return spans[0], spans[1]
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Series:
     """One series of the collection: its UIDs, its folder, its row in `metadata.csv`."""
 
-    def __init__(self, *, case: Case, subject: str, description: str, position: ViewPosition) -> None:
-        spacing_mm = case.films[position].spacing_mm
-        self._case, self._subject, self._description, self._position = case, subject, description, position
-        self._study_uid = uid(case.plan.cohort_seed, spacing_mm, subject, "study")
-        self._series_uid = uid(case.plan.cohort_seed, spacing_mm, subject, "series")
-        self._bytes = 0
-        self._count = 0
+    view: _View
+    subject: str
+    description: str
+
+    @property
+    def study_uid(self) -> str:
+        return uid(*self.view.case.identity, self.subject, "study")
+
+    @property
+    def series_uid(self) -> str:
+        parts = ("series", self.description) if self.description == _CROPPED else ("series",)
+        return uid(*self.view.case.identity, self.subject, *parts)
 
     @property
     def _folder(self) -> PurePosixPath:
+        if self.view.at_table_paths:
+            return PurePosixPath(self.subject, self.study_uid, self.series_uid)
+        # The download tool names the folders by the last five digits.
         return PurePosixPath(
             COLLECTION,
-            self._subject,
-            f"{_STUDY_DATE}-DDSM-NA-{folder_number(self._study_uid)}",
-            f"1.000000-{self._description}-{folder_number(self._series_uid)}",
+            self.subject,
+            f"{_STUDY_DATE}-DDSM-NA-{self.study_uid[-5:]}",
+            f"1.000000-{self.description}-{self.series_uid[-5:]}",
         )
 
     def path(self, index: int) -> PurePosixPath:
-        """Path of a file, relative to the cohort's folder, in the download tool's layout."""
-        return self._folder / f"1-{index + 1}.dcm"
+        """Path of a file, relative to the cohort's folder."""
+        return self._folder / (f"{index:06d}.dcm" if self.view.at_table_paths else f"1-{index + 1}.dcm")
 
     def table_path(self, index: int) -> str:
         """Path of a file as the tables write it."""
-        return f"{self._subject}/{self._study_uid}/{self._series_uid}/{index:06d}.dcm"
+        return f"{self.subject}/{self.study_uid}/{self.series_uid}/{index:06d}.dcm"
 
-    def write(self, folder: Path, images: list[np.ndarray]) -> None:
-        """Write the files of the series."""
+    def write(self, folder: Path, images: list[np.ndarray], written: WrittenCase) -> None:
+        """Write the files of the series, and its row in `metadata.csv` where there is one."""
         (folder / self._folder).mkdir(parents=True)
+        case, position = self.view.case, self.view.position
+        size = 0
         for index, pixels in enumerate(images):
-            self._bytes += write_secondary_capture(
+            size += write_secondary_capture(
                 folder / self.path(index),
                 pixels=pixels,
-                subject=self._subject,
-                study_uid=self._study_uid,
-                series_uid=self._series_uid,
-                series_description=self._description,
+                subject=self.subject,
+                study_uid=self.study_uid,
+                series_uid=self.series_uid,
+                series_description=self.description,
                 instance_number=index + 1,
-                laterality=self._case.plan.laterality.value,
-                view=self._position.value,
-                spacing_mm=self._case.films[self._position].spacing_mm,
+                laterality=case.plan.laterality.value,
+                view=position.value,
+                spacing_mm=None if Quirk.NO_SPACING in case.plan.quirks else case.films[position].spacing_mm,
             )
-        self._count = len(images)
+        if not self.view.at_table_paths:
+            written.rows.setdefault(METADATA, []).append(self._metadata(count=len(images), size=size))
 
-    def metadata(self) -> tuple[str, ...]:
-        """The series' row in `metadata.csv`."""
+    def _metadata(self, *, count: int, size: int) -> tuple[str, ...]:
         return (
-            self._series_uid,
+            self.series_uid,
             COLLECTION,
             "null",
             "",
-            self._subject,
-            self._study_uid,
+            self.subject,
+            self.study_uid,
             "NA",
             _STUDY_DATE,
-            self._description,
+            self.description,
             "NA",
             "MG",
             "Secondary Capture Image Storage",
             "1.2.840.10008.5.1.4.1.1.7",
-            str(self._count),
-            f"{self._bytes / 1e6:.2f} MB",
+            str(count),
+            f"{size / 1e6:.2f} MB",
             f"./{self._folder}",
             "2020-01-01T00:00:00",
         )

@@ -1,4 +1,8 @@
-"""The clinical layout: one Digital Mammography X-Ray Image per view, For Presentation, as a vendor writes it."""
+"""The clinical layout: Digital Mammography X-Ray Images as a vendor's system sends them.
+
+Per view a For Processing image, the detector's counts (linear, MONOCHROME1 so that air shows dark), and the For
+Presentation image that was derived from it; beside them a mask for each view that shows a lesion.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
-from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation
+from pydicom.uid import (
+    DigitalMammographyXRayImageStorageForPresentation,
+    DigitalMammographyXRayImageStorageForProcessing,
+)
 
 from bundle.datasets.phantom.case import Case
-from bundle.datasets.phantom.secondary_capture import STUDY_DATE, set_pixels, uid, with_file_meta
+from bundle.datasets.phantom.dicom_file import STUDY_DATE, TransferSyntax, uid, write_dicom
+from bundle.datasets.phantom.film import COUNT_BITS
+from bundle.datasets.phantom.layout import WrittenCase
 from bundle.vocabulary import Laterality, ViewPosition
 
 _BITS_STORED = 12
@@ -20,27 +28,46 @@ _VIEW_CODES = {
     ViewPosition.CC: ("399162004", "cranio-caudal"),
     ViewPosition.MLO: ("399368009", "medio-lateral oblique"),
 }
+_SOURCE_MM = 650.0
+_LOSSY_METHODS = {TransferSyntax.JPEG_2000: "ISO_15444_1", TransferSyntax.JPEG_BASELINE_8_BIT: "ISO_10918_1"}
 
 
-def write_case(case: Case, folder: Path) -> dict[ViewPosition, dict[str, list[PurePosixPath]]]:
-    """Write the two views of a breast, and a mask for each view that shows a lesion.
-
-    Returns:
-        Per view the paths by role, relative to the folder.
-    """
-    files: dict[ViewPosition, dict[str, list[PurePosixPath]]] = {}
+def write_case(case: Case, folder: Path, *, syntax: TransferSyntax) -> WrittenCase:
+    """Write the two views of a breast, each For Presentation and For Processing, and their masks."""
+    written = WrittenCase()
     patient = PurePosixPath(case.plan.patient_id)
     (folder / patient).mkdir(parents=True, exist_ok=True)
     for position in ViewPosition:
+        film = case.films[position]
         name = f"{case.plan.laterality.value}_{position.value}"
-        files[position] = {"film": [patient / f"{name}.dcm"], "mask": []}
-        _dataset(case, position).save_as(folder / patient / f"{name}.dcm", enforce_file_format=True)
-        shown = [mask for k, mask in enumerate(case.films[position].masks) if case.shows(position, k)]
+        written.files[position] = {
+            "film": [patient / f"{name}.dcm"],
+            "for_processing": [patient / f"{name}_for_processing.dcm"],
+            "mask": [],
+        }
+        bits = min(_BITS_STORED, syntax.most_bits)
+        write_dicom(
+            folder / patient / f"{name}.dcm",
+            _for_presentation(case, position, bits_stored=bits, syntax=syntax),
+            pixels=_in_bits(np.round(film.brightness * (2**bits - 1)), bits),
+            bits_stored=bits,
+            syntax=syntax,
+        )
+        bits = min(COUNT_BITS, syntax.most_bits)
+        write_dicom(
+            folder / patient / f"{name}_for_processing.dcm",
+            _for_processing(case, position, syntax=syntax),
+            pixels=_in_bits(_counts(case, position) >> (COUNT_BITS - bits), bits),
+            bits_stored=bits,
+            photometric="MONOCHROME1",
+            syntax=syntax,
+        )
+        shown = [mask for k, mask in enumerate(film.masks) if case.shows(position, k)]
         if shown:
-            files[position]["mask"].append(patient / f"{name}_mask.png")
+            written.files[position]["mask"].append(patient / f"{name}_mask.png")
             mask = np.where(np.any(shown, axis=0), 255, 0).astype(np.uint8)
             Image.fromarray(mask).save(folder / patient / f"{name}_mask.png")
-    return files
+    return written
 
 
 def patient_orientation(position: ViewPosition, laterality: Laterality, *, chest_wall_at_left: bool) -> list[str]:
@@ -54,33 +81,25 @@ def patient_orientation(position: ViewPosition, laterality: Laterality, *, chest
     return [along_row, medial if position is ViewPosition.CC else f"F{medial}"]
 
 
-def _code(value: str, scheme: str, meaning: str) -> Dataset:
+def code(value: str, scheme: str, meaning: str) -> Dataset:
+    """Make an item of a code sequence."""
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
     return item
 
 
-def _dataset(case: Case, position: ViewPosition) -> Dataset:
+def mammogram(case: Case, position: ViewPosition) -> Dataset:
+    """Make what every digital mammogram of a breast has in its headers: patient, study, anatomy, view, exposure."""
     film, view, laterality = case.films[position], case.views[position], case.plan.laterality
-    highest = 2**_BITS_STORED - 1
-    identity = (case.plan.cohort_seed, film.spacing_mm, case.plan.patient_id)
     ds = Dataset()
     ds.SpecificCharacterSet = "ISO_IR 100"
-    ds.ImageType = ["ORIGINAL", "PRIMARY"]
-    ds.SOPClassUID = DigitalMammographyXRayImageStorageForPresentation
-    ds.SOPInstanceUID = uid("clinical", *identity, laterality.value, position.value)
     ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = STUDY_DATE
     ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = "120000"
     ds.AccessionNumber = ""
     ds.Modality = "MG"
-    ds.PresentationIntentType = "FOR PRESENTATION"
     ds.Manufacturer = "Phantom"
-    ds.ManufacturerModelName = "Phantom cohort"
-    ds.DeviceSerialNumber = "0"
-    ds.SoftwareVersions = "1"
     ds.ReferringPhysicianName = ""
     ds.StudyDescription = "Mammography, phantom"
-    ds.SeriesDescription = f"{laterality.value} {position.value}"
     ds.PatientName = f"PHANTOM^{case.plan.patient_id}"
     ds.PatientID = case.plan.patient_id
     ds.PatientBirthDate = ""
@@ -88,38 +107,134 @@ def _dataset(case: Case, position: ViewPosition) -> Dataset:
     ds.BodyPartExamined = "BREAST"
     ds.KVP = 28
     ds.BodyPartThickness = f"{view.thickness_mm:.1f}"
-    ds.DetectorType = "DIRECT"
     ds.PositionerType = "MAMMOGRAPHIC"
     ds.PositionerPrimaryAngle = f"{view.angle_deg:.1f}"
     ds.ImagerPixelSpacing = [film.spacing_mm, film.spacing_mm]
-    ds.PixelSpacing = [film.spacing_mm, film.spacing_mm]
-    ds.PixelSpacingCalibrationType = "GEOMETRY"
     ds.FieldOfViewRotation = 0
     ds.FieldOfViewHorizontalFlip = "NO"
     ds.ViewPosition = position.value
-    ds.StudyInstanceUID = uid("clinical", *identity, "study")
-    ds.SeriesInstanceUID = uid("clinical", *identity, "series", laterality.value, position.value)
+    ds.StudyInstanceUID = uid("clinical", *case.identity, case.plan.patient_id, "study")
     ds.StudyID = "1"
     ds.SeriesNumber = 1
     ds.InstanceNumber = 1 + 2 * list(Laterality).index(laterality) + position.class_index
     ds.PatientOrientation = patient_orientation(position, laterality, chest_wall_at_left=film.chest_wall_at_left)
     ds.ImageLaterality = laterality.value
     ds.OrganExposed = "BREAST"
-    ds.AnatomicRegionSequence = Sequence([_code("76752008", "SCT", "Breast")])
+    ds.AnatomicRegionSequence = [code("76752008", "SCT", "Breast")]
     value, meaning = _VIEW_CODES[position]
-    view_code = _code(value, "SCT", meaning)
-    view_code.ViewModifierCodeSequence = Sequence([])
-    ds.ViewCodeSequence = Sequence([view_code])
+    view_code = code(value, "SCT", meaning)
+    view_code.ViewModifierCodeSequence = []
+    ds.ViewCodeSequence = [view_code]
+    ds.AcquisitionContextSequence = []
     ds.BurnedInAnnotation = "NO"
     ds.LossyImageCompression = "00"
-    ds.PixelIntensityRelationship = "LOG"
-    ds.PixelIntensityRelationshipSign = -1
-    ds.PresentationLUTShape = "IDENTITY"
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
-    ds.WindowCenter, ds.WindowWidth = (highest + 1) // 2, highest + 1
-    ds.WindowCenterWidthExplanation = "NORMAL"
-    ds.VOILUTFunction = "LINEAR"
     ds.BreastImplantPresent = "NO"
     ds.PartialView = "NO"
-    set_pixels(ds, np.round(film.brightness * highest).astype(np.uint16), bits_stored=_BITS_STORED)
-    return with_file_meta(ds)
+    return ds
+
+
+def show_full_range(ds: Dataset, *, bits_stored: int) -> None:
+    """Add the attributes of an image for presentation whose first window shows all values; the second one is harder."""
+    levels = 2**bits_stored
+    ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LOG", -1
+    ds.PresentationLUTShape = "IDENTITY"
+    ds.WindowCenter, ds.WindowWidth = [levels // 2, levels * 5 // 8], [levels, levels // 2]
+    ds.WindowCenterWidthExplanation = ["NORMAL", "HARDER"]
+    ds.VOILUTFunction = "LINEAR"
+
+
+def _counts(case: Case, position: ViewPosition) -> np.ndarray:
+    counts = case.films[position].counts
+    if counts is None:
+        raise ValueError(f"the {position} view of {case.plan.patient_id} was made as a scanned film; it has no counts.")
+    return counts
+
+
+def _in_bits(pixels: np.ndarray, bits: int) -> np.ndarray:
+    return pixels.astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+def _as_a_vendor(case: Case, position: ViewPosition, *, intent: str, syntax: TransferSyntax) -> Dataset:
+    """Add equipment, technique and dose, and the identity of one of a view's two images."""
+    film, view = case.films[position], case.views[position]
+    height, width = (size * film.spacing_mm for size in film.brightness.shape)
+    ds = mammogram(case, position)
+    identity = ("clinical", *case.identity, *([syntax] if syntax.is_lossy else []))
+    place = (case.plan.patient_id, case.plan.laterality.value, position.value)
+    ds.SOPInstanceUID = uid(*identity, *place, *([] if intent == "FOR PRESENTATION" else [intent]))
+    ds.SeriesInstanceUID = uid(*identity, case.plan.patient_id, "series", *place[1:], intent)
+    ds.SeriesDescription = f"{place[1]} {place[2]}" + ("" if intent == "FOR PRESENTATION" else " raw")
+    ds.PresentationIntentType = intent
+    ds.ManufacturerModelName = "Phantom cohort"
+    ds.DeviceSerialNumber = "0"
+    ds.SoftwareVersions = "1"
+    ds.InstitutionName = "Phantom"
+    ds.StationName = "PHANTOM"
+    ds.AcquisitionDeviceProcessingDescription = intent
+    # Thicker breasts are exposed at a higher voltage and for longer; the dose follows.
+    ds.KVP = 25 + round(view.thickness_mm / 10)
+    charge_mas = 20 + 1.4 * view.thickness_mm
+    ds.ExposureTime = round(1000 * charge_mas / 100)
+    ds.XRayTubeCurrent = 100
+    ds.Exposure = round(charge_mas)
+    ds.ExposureInuAs = round(1000 * charge_mas)
+    ds.ExposureControlMode = "AUTOMATIC"
+    ds.ExposureControlModeDescription = "AUTO_FILTER"
+    ds.AnodeTargetMaterial = "TUNGSTEN"
+    ds.FilterType = "FLAT"
+    ds.FilterMaterial = "RHODIUM"
+    ds.FocalSpots = "0.3"
+    ds.Grid = ["RECIPROCATING", "FOCUSED"]
+    ds.DistanceSourceToDetector = f"{_SOURCE_MM:.0f}"
+    ds.DistanceSourceToPatient = f"{_SOURCE_MM - 20:.0f}"
+    ds.EstimatedRadiographicMagnificationFactor = "1"
+    ds.CompressionForce = "100"
+    ds.BodyPartThickness = f"{view.thickness_mm:.1f}"
+    ds.OrganDose = f"{0.00002 * view.thickness_mm:.5f}"
+    ds.EntranceDoseInmGy = f"{0.1 * view.thickness_mm:.2f}"
+    ds.HalfValueLayer = "0.52"
+    ds.PositionerMotion = "STATIC"
+    ds.DetectorType = "DIRECT"
+    ds.DetectorID = "PHANTOM"
+    ds.DetectorConditionsNominalFlag = "YES"
+    ds.DetectorBinning = [1, 1]
+    ds.DetectorElementSpacing = [film.spacing_mm, film.spacing_mm]
+    ds.DetectorActiveShape = ds.FieldOfViewShape = "RECTANGLE"
+    ds.DetectorActiveDimensions = [f"{height:.1f}", f"{width:.1f}"]
+    ds.FieldOfViewDimensions = [round(height), round(width)]
+    ds.FieldOfViewOrigin = [0, 0]
+    ds.QualityControlImage = "NO"
+    if syntax.is_lossy:
+        ds.LossyImageCompression = "01"
+        ds.LossyImageCompressionMethod = _LOSSY_METHODS[syntax]
+        ds.LossyImageCompressionRatio = "12"
+    return ds
+
+
+def _for_processing(case: Case, position: ViewPosition, *, syntax: TransferSyntax) -> Dataset:
+    ds = _as_a_vendor(case, position, intent="FOR PROCESSING", syntax=syntax)
+    ds.SOPClassUID = DigitalMammographyXRayImageStorageForProcessing
+    ds.ImageType = ["ORIGINAL", "PRIMARY"]
+    ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LIN", 1
+    return ds
+
+
+def _for_presentation(case: Case, position: ViewPosition, *, bits_stored: int, syntax: TransferSyntax) -> Dataset:
+    ds = _as_a_vendor(case, position, intent="FOR PRESENTATION", syntax=syntax)
+    ds.SOPClassUID = DigitalMammographyXRayImageStorageForPresentation
+    ds.ImageType = ["DERIVED", "PRIMARY"]
+    spacing_mm = case.films[position].spacing_mm
+    ds.PixelSpacing = [spacing_mm, spacing_mm]
+    ds.PixelSpacingCalibrationType = "GEOMETRY"
+    ds.PixelSpacingCalibrationDescription = "In the plane of the detector"
+    source = Dataset()
+    source.ReferencedSOPClassUID = DigitalMammographyXRayImageStorageForProcessing
+    source.ReferencedSOPInstanceUID = _as_a_vendor(
+        case, position, intent="FOR PROCESSING", syntax=syntax
+    ).SOPInstanceUID
+    source.SpatialLocationsPreserved = "YES"
+    source.PurposeOfReferenceCodeSequence = [code("121322", "DCM", "Source image for image processing operation")]
+    ds.SourceImageSequence = [source]
+    show_full_range(ds, bits_stored=bits_stored)
+    return ds

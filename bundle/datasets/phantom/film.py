@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bundle.datasets.phantom.acquisition import Exposure, presentation
+from bundle.datasets.phantom.anatomy import FAT_PER_MM
 from bundle.datasets.phantom.parameters import ViewParameters
 from bundle.vocabulary import Laterality, ViewPosition
 
@@ -19,6 +20,10 @@ _LETTERS = {
     "O": (".XXX.", "X...X", "X...X", "X...X", "X...X", "X...X", ".XXX."),
     " ": (".....",) * 7,
 }
+# A detector's full scale; counts behind fat as thick as the plates are apart; quanta per count and mm2.
+COUNT_BITS = 14
+_COUNTS_BEHIND_FAT = 1500.0
+_QUANTA_PER_COUNT_MM2 = 60.0
 _MARKER_BRIGHTNESS = 0.9
 _BORDER_BRIGHTNESS = 0.97
 
@@ -28,7 +33,9 @@ class StoredFilm:
     """A film as the collection stores it.
 
     Args:
-        brightness: float32 ``[rows, columns]`` in [0, 1].
+        brightness: float32 ``[rows, columns]`` in [0, 1], For Presentation.
+        counts: uint16 ``[rows, columns]`` below 2 ** `COUNT_BITS`, For Processing: what a detector counted, linear in
+            the exposure; None for a scanned film.
         masks: per lesion of the breast, bool ``[rows, columns]``; all False where the view does not show it.
         centres_px: per lesion (row, column) of its projected 3-D centre; it may lie outside the film.
         nipple_px: (row, column).
@@ -37,6 +44,7 @@ class StoredFilm:
     """
 
     brightness: np.ndarray
+    counts: np.ndarray | None
     masks: tuple[np.ndarray, ...]
     centres_px: tuple[tuple[float, float], ...]
     nipple_px: tuple[float, float]
@@ -54,10 +62,12 @@ def develop(*, exposure: Exposure, view: ViewParameters, laterality: Laterality,
         digital: no label marker, no border and no mirroring, as from a full-field detector.
     """
     brightness = presentation(exposure, view)
+    counts = detector_counts(exposure, view) if digital else None
     free = exposure.thickness_mm <= 0
     flipped = laterality is Laterality.RIGHT
     if flipped:
         brightness, free = brightness[:, ::-1], free[:, ::-1]
+        counts = None if counts is None else counts[:, ::-1]
     brightness = brightness.copy()
     if not digital:
         _add_marker(brightness, free, view, laterality, exposure.spacing_mm)
@@ -72,12 +82,26 @@ def develop(*, exposure: Exposure, view: ViewParameters, laterality: Laterality,
 
     return StoredFilm(
         brightness=brightness,
+        counts=counts,
         masks=tuple(lesion.mask[:, ::-1] if flipped else lesion.mask for lesion in exposure.lesions),
         centres_px=tuple(stored(lesion.centre_px) for lesion in exposure.lesions),
         nipple_px=stored(exposure.nipple_px),
         chest_wall_at_left=not flipped,
         spacing_mm=exposure.spacing_mm,
     )
+
+
+def detector_counts(exposure: Exposure, view: ViewParameters) -> np.ndarray:
+    """Give what a flat-panel detector counts, uint16 ``[rows, columns]``: linear in the exposure, with quantum noise.
+
+    Automatic exposure control brings fat of the plates' distance to `_COUNTS_BEHIND_FAT`; the free detector beside a
+    thick breast saturates.
+    """
+    generator = np.random.default_rng([view.noise_seed, 1])
+    expected = np.exp(np.float32(FAT_PER_MM * view.thickness_mm) - exposure.line_integral) * _COUNTS_BEHIND_FAT
+    deviation = np.sqrt(expected / (_QUANTA_PER_COUNT_MM2 * exposure.spacing_mm**2))
+    noise = generator.standard_normal(expected.shape, dtype=np.float32) * deviation
+    return np.clip(np.round(expected + noise), 0, 2**COUNT_BITS - 1).astype(np.uint16)
 
 
 def _marker(text: str, dot_px: float) -> np.ndarray:

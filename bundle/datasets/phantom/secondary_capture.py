@@ -6,45 +6,10 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom.dataset import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
 
-STUDY_DATE = "20200101"
-
-
-def uid(*parts: object) -> str:
-    """Make a UID that depends on the parts alone."""
-    return str(generate_uid(entropy_srcs=["phantom", *(str(part) for part in parts)]))
-
-
-def folder_number(of_uid: str) -> str:
-    """The last five digits, by which the download tool names the folders."""
-    return of_uid[-5:]
-
-
-def with_file_meta(dataset: Dataset) -> Dataset:
-    """Add the file meta information of an uncompressed file."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = uid("implementation")
-    dataset.file_meta = meta
-    return dataset
-
-
-def set_pixels(dataset: Dataset, pixels: np.ndarray, *, bits_stored: int) -> None:
-    """Set the pixels, uint8 or uint16 ``[rows, columns]``, and the attributes that describe them."""
-    dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.Rows, dataset.Columns = (int(size) for size in pixels.shape)
-    dataset.BitsAllocated = 8 * pixels.dtype.itemsize
-    dataset.BitsStored = bits_stored
-    dataset.HighBit = bits_stored - 1
-    dataset.PixelRepresentation = 0
-    data = np.ascontiguousarray(pixels).astype(pixels.dtype.newbyteorder("<")).tobytes()
-    dataset.PixelData = data + b"\0" * (len(data) % 2)
-    dataset["PixelData"].VR = "OB" if pixels.dtype.itemsize == 1 else "OW"
+from bundle.datasets.phantom.dicom_file import STUDY_DATE, uid, write_dicom
 
 
 def write_secondary_capture(
@@ -58,9 +23,9 @@ def write_secondary_capture(
     instance_number: int,
     laterality: str,
     view: str,
-    spacing_mm: float,
+    spacing_mm: float | None,
 ) -> int:
-    """Write one file; return its size in bytes."""
+    """Write one file, without pixel spacing where that is None; return its size in bytes."""
     dataset = Dataset()
     dataset.SOPClassUID = SecondaryCaptureImageStorage
     dataset.SOPInstanceUID = uid(series_uid, instance_number, hashlib.sha256(pixels.tobytes()).hexdigest())
@@ -83,7 +48,6 @@ def write_secondary_capture(
     dataset.InstanceNumber = instance_number
     dataset.PatientOrientation = view
     dataset.Laterality = laterality
-    dataset.PixelSpacing = [spacing_mm, spacing_mm]
-    set_pixels(dataset, pixels, bits_stored=8 * pixels.dtype.itemsize)
-    with_file_meta(dataset).save_as(path, enforce_file_format=True)
-    return path.stat().st_size
+    if spacing_mm is not None:
+        dataset.PixelSpacing = [spacing_mm, spacing_mm]
+    return write_dicom(path, dataset, pixels=pixels, bits_stored=8 * pixels.dtype.itemsize)

@@ -70,7 +70,7 @@ class Exposure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _FilmFrame:
+class FilmFrame:
     """Where the film lies: film position (row and column, in mm from the top left corner) to compressed coordinates."""
 
     top_mm: float
@@ -119,7 +119,7 @@ def expose(
     oversampling = int(np.ceil(spacing_mm / _COARSEST_SAMPLING_MM))
     pitch = spacing_mm / oversampling
     rows, columns = (round(size / spacing_mm) * oversampling for size in cassette_mm)
-    frame = _place_film(compression, view, height_mm=rows * pitch)
+    frame = place_film(compression, view, height_mm=rows * pitch)
 
     down, right = np.meshgrid((np.arange(rows) + 0.5) * pitch, (np.arange(columns) + 0.5) * pitch, indexing="ij")
     x, v = frame.to_breast(down.ravel(), right.ravel())
@@ -211,14 +211,14 @@ def chest_wall_at_left(laterality: Laterality, view: ViewParameters) -> bool:
     return (laterality is Laterality.LEFT) != view.mirrored
 
 
-def _place_film(compression: Compression, view: ViewParameters, *, height_mm: float) -> _FilmFrame:
+def place_film(compression: Compression, view: ViewParameters, *, height_mm: float) -> FilmFrame:
     """Lay the film: the breast in the middle in a CC, near the lower edge in an MLO so that the armpit comes on."""
     _, low, high = compression.outline_mm()
     if view.view_position is ViewPosition.CC:
         top = 0.5 * (low.min() + high.max()) + 0.5 * height_mm + view.film_shift_mm
     else:
         top = float(low.min()) - _FREE_EDGE_MM + view.film_shift_mm + height_mm
-    return _FilmFrame(
+    return FilmFrame(
         top_mm=float(top),
         cut_mm=view.posterior_cut_mm,
         tilt_rad=float(np.deg2rad(view.tilt_deg)),
@@ -269,7 +269,7 @@ def _project_lesion(
     breast: Breast,
     lesion: Lesion,
     compression: Compression,
-    frame: _FilmFrame,
+    frame: FilmFrame,
     shape: tuple[int, int],
     pitch_mm: float,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -322,7 +322,7 @@ def _project_lesion(
 
 
 def _add_grains(
-    excess: np.ndarray, lesion: Lesion, compression: Compression, frame: _FilmFrame, pitch_mm: float
+    excess: np.ndarray, lesion: Lesion, compression: Compression, frame: FilmFrame, pitch_mm: float
 ) -> None:
     """Add each calcification as a Gaussian spot of its exact integral, volume times attenuation.
 
@@ -376,7 +376,7 @@ def _tubes(breast: Breast, vessels: tuple[Vessel, ...]) -> list[_Tube]:
 
 
 def _project_tubes(
-    tubes: list[_Tube], compression: Compression, frame: _FilmFrame, shape: tuple[int, int], pitch_mm: float
+    tubes: list[_Tube], compression: Compression, frame: FilmFrame, shape: tuple[int, int], pitch_mm: float
 ) -> np.ndarray:
     """Project tubes: cross-section times length times excess, laid along the axis and as wide as the tube.
 

@@ -137,21 +137,7 @@ class Breast:
         return tissue + muscle * (np.float32(MUSCLE_PER_MM) - tissue)
 
     def _in_front_of_muscle(self, points_mm: np.ndarray) -> np.ndarray:
-        """Distance in front of the muscle's surface, along x, in mm.
-
-        The sheet runs from the breastbone to the armpit; its front leaves the chest wall at an angle, a little convex.
-        """
-        p = self.parameters
-        fibre = np.deg2rad(p.pectoral_fibre_deg)
-        along = points_mm[1] * np.float32(np.cos(fibre)) + points_mm[2] * np.float32(np.sin(fibre))
-        along = np.maximum(along - np.float32(p.pectoral_start_mm), 0.0)
-        # It never comes nearer to the skin of the armpit than a fifth of the fold's depth.
-        slope, highest = np.float32(np.tan(np.deg2rad(p.pectoral_angle_deg))), np.float32(0.8 * p.armpit_depth_mm)
-        in_front = points_mm[0] + np.float32(0.5) - highest * (1 - np.exp(-slope / highest * along))
-        # Above and below the sheet there is fat; its edges are round.
-        across = points_mm[2] * np.float32(np.cos(fibre)) - points_mm[1] * np.float32(np.sin(fibre))
-        beyond_edge = np.maximum(np.abs(across) - np.float32(0.4 * p.pectoral_width_mm), 0.0)
-        return in_front + np.square(beyond_edge) / np.float32(0.2 * p.pectoral_width_mm)
+        return in_front_of_muscle(self.parameters, points_mm)
 
     def surface(self, points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gauge of the slice (0 in its centre, 1 on the surface) and distance to the surface in mm, at ``[3, N]``."""
@@ -232,6 +218,24 @@ class Breast:
     def _ridge(self, points_mm: np.ndarray) -> np.ndarray:
         """The field whose zero crossings are the ligaments."""
         return self.strands.sample(self._towards_nipple(points_mm) * np.float32(0.8))
+
+
+def in_front_of_muscle(parameters: BreastParameters, points_mm: np.ndarray) -> np.ndarray:
+    """Distance in front of the pectoral muscle's surface, along x, in mm, at points ``[3, N]``.
+
+    The sheet runs from the breastbone to the armpit; its front leaves the chest wall at an angle, a little convex.
+    """
+    p = parameters
+    fibre = np.deg2rad(p.pectoral_fibre_deg)
+    along = points_mm[1] * np.float32(np.cos(fibre)) + points_mm[2] * np.float32(np.sin(fibre))
+    along = np.maximum(along - np.float32(p.pectoral_start_mm), 0.0)
+    # It never comes nearer to the skin of the armpit than a fifth of the fold's depth.
+    slope, highest = np.float32(np.tan(np.deg2rad(p.pectoral_angle_deg))), np.float32(0.8 * p.armpit_depth_mm)
+    in_front = points_mm[0] + np.float32(0.5) - highest * (1 - np.exp(-slope / highest * along))
+    # Above and below the sheet there is fat; its edges are round.
+    across = points_mm[2] * np.float32(np.cos(fibre)) - points_mm[1] * np.float32(np.sin(fibre))
+    beyond_edge = np.maximum(np.abs(across) - np.float32(0.4 * p.pectoral_width_mm), 0.0)
+    return in_front + np.square(beyond_edge) / np.float32(0.2 * p.pectoral_width_mm)
 
 
 def _hat_integral(values: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bundle.datasets.phantom.case import Case
+from bundle.datasets.phantom.landmarks import chest_wall_line, mask_outlines, muscle_edge
 from bundle.datasets.phantom.lesions import Lesion
 from bundle.vocabulary import ViewPosition
 
@@ -26,35 +27,45 @@ def truth_of(case: Case, files: dict[ViewPosition, dict[str, list[PurePosixPath]
         "woman": case.plan.woman,
         "density": case.parameters.density.value,
         "glandular_fraction": round(case.glandular_fraction, 4),
+        "glandular_fraction_target": round(case.parameters.glandular_fraction, 4),
         "volume_ml": round(case.parameters.volume_mm3 / 1000, 2),
         "breast_parameters": _plain(vars(case.parameters)),
         "lesions": [_lesion(lesion) for lesion in case.lesions],
         "vessels": [_plain(vars(vessel)) for vessel in case.vessels],
-        "views": {
-            position.value: {
-                "thickness_mm": round(case.views[position].thickness_mm, 3),
-                "angle_deg": round(case.views[position].angle_deg, 3),
-                "view_parameters": _plain(vars(case.views[position])),
-                "pressed_depth_mm": round(case.compressions[position].depth_mm, 3),
-                "film_shape": list(case.films[position].brightness.shape),
-                "chest_wall_at_left": case.films[position].chest_wall_at_left,
-                "nipple_px": _plain(case.films[position].nipple_px),
-                "lesions": [
-                    {
-                        "centre_px": _plain(case.films[position].centres_px[k]),
-                        "centre_pressed_mm": _plain(case.compressions[position].compressed(lesion.centre_mm)),
-                        "mask_area_mm2": round(
-                            float(case.films[position].masks[k].sum()) * case.films[position].spacing_mm ** 2, 3
-                        ),
-                        "reported": case.shows(position, k),
-                    }
-                    for k, lesion in enumerate(case.lesions)
-                ],
-                "files": {role: [str(path) for path in paths] for role, paths in files[position].items()},
-            }
-            for position in ViewPosition
-        },
+        "views": {position.value: _view(case, position, files[position]) for position in ViewPosition},
     }
+
+
+def _view(case: Case, position: ViewPosition, files: dict[str, list[PurePosixPath]]) -> dict[str, Any]:
+    film, view, compression = case.films[position], case.views[position], case.compressions[position]
+    return {
+        "thickness_mm": round(view.thickness_mm, 3),
+        "angle_deg": round(view.angle_deg, 3),
+        "view_parameters": _plain(vars(view)),
+        "pressed_depth_mm": round(compression.depth_mm, 3),
+        "film_shape": list(film.brightness.shape),
+        "film_spacing_mm": film.spacing_mm,
+        "chest_wall_at_left": film.chest_wall_at_left,
+        "nipple_px": _plain(film.nipple_px),
+        "chest_wall_line_px": _pixels(chest_wall_line(compression, view, film)),
+        "muscle_edge_px": _pixels(muscle_edge(case.parameters, compression, view, film)),
+        "lesions": [
+            {
+                "centre_px": _plain(film.centres_px[k]),
+                "centre_pressed_mm": _plain(compression.compressed(lesion.centre_mm)),
+                "mask_area_mm2": round(float(film.masks[k].sum()) * film.spacing_mm**2, 3),
+                "outlines_px": [_pixels(outline) for outline in mask_outlines(film.masks[k])],
+                "reported": case.shows(position, k),
+            }
+            for k, lesion in enumerate(case.lesions)
+        ],
+        "files": {role: [str(path) for path in paths] for role, paths in files.items()},
+    }
+
+
+def _pixels(positions: np.ndarray) -> list[list[float]]:
+    """Turn positions ``[N, 2]`` into lists, rounded to a hundredth of a pixel."""
+    return [[round(float(row), 2), round(float(column), 2)] for row, column in positions]
 
 
 def _lesion(lesion: Lesion) -> dict[str, Any]:

@@ -76,3 +76,18 @@ def test_both_breasts_of_a_woman_are_alike() -> None:
     left, right = np.asarray(depths).T
     assert np.corrcoef(left, right)[0, 1] > 0.85
     assert not np.allclose(left, right)
+
+
+def test_mean_along_columns_is_that_of_dense_samples(breast: Breast) -> None:
+    """Few points along a column, ligaments integrated between them, give what many points give."""
+    rng = np.random.default_rng(8)
+    start = np.stack([rng.uniform(15, 50, 300), rng.uniform(-25, 25, 300), np.full(300, -20.0)])
+    means = []
+    for samples in (16, 640):
+        along = (np.arange(samples) + 0.5) / samples * 40.0
+        points = np.broadcast_to(start[:, :, None], (3, 300, samples)).copy()
+        points[2] += along
+        means.append(breast.mean_attenuation_per_mm(points.astype(np.float32)))
+    difference = means[0] - means[1]
+    assert abs(difference.mean()) < 2e-4
+    assert difference.std() < 0.15 * means[1].std()

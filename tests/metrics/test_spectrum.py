@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from bundle.metrics.spectrum import spectral_exponent
+
+
+def _power_law_noise(exponent: float, *, size: int, spacing_mm: float, seed: int) -> np.ndarray:
+    """White noise filtered to the power spectrum ``k ** -exponent``, periodic, twice as wide as what is cut out."""
+    frequency = np.fft.fftfreq(2 * size, spacing_mm)
+    k = np.hypot(frequency[:, None], frequency[None, :])
+    k[0, 0] = np.inf
+    noise = np.random.default_rng(seed).standard_normal((2 * size, 2 * size))
+    return np.fft.ifft2(np.fft.fft2(noise) * k ** (-exponent / 2)).real[:size, :size]
+
+
+@pytest.mark.parametrize("exponent", [2.0, 2.5, 3.0, 3.3, 3.5])
+@pytest.mark.parametrize("spacing_mm", [0.4, 0.8])
+def test_made_noise_gives_its_exponent(exponent: float, spacing_mm: float) -> None:
+    size = round(250 / spacing_mm)
+    image = _power_law_noise(exponent, size=size, spacing_mm=spacing_mm, seed=1)
+    breast = np.ones((size, size), dtype=bool)
+    assert spectral_exponent(image, breast, spacing_mm=spacing_mm) == pytest.approx(exponent, abs=0.1)
+
+
+def test_white_noise_has_exponent_zero() -> None:
+    image = np.random.default_rng(0).standard_normal((500, 500))
+    breast = np.ones((500, 500), dtype=bool)
+    assert spectral_exponent(image, breast, spacing_mm=0.5) == pytest.approx(0.0, abs=0.1)
+
+
+def test_scale_and_offset_of_the_grey_values_do_not_matter() -> None:
+    image = _power_law_noise(3.0, size=300, spacing_mm=0.5, seed=2)
+    breast = np.ones((300, 300), dtype=bool)
+    one, other = (spectral_exponent(values, breast, spacing_mm=0.5) for values in (image, 40.0 - 3.0 * image))
+    assert one == pytest.approx(other, abs=1e-9)
+
+
+def test_what_lies_outside_the_breast_does_not_matter() -> None:
+    image = _power_law_noise(3.0, size=300, spacing_mm=0.5, seed=3)
+    breast = np.zeros((300, 300), dtype=bool)
+    breast[20:280, 20:280] = True
+    changed = np.where(breast, image, 1e3 * np.random.default_rng(0).standard_normal(image.shape))
+    assert spectral_exponent(image, breast, spacing_mm=0.5) == spectral_exponent(changed, breast, spacing_mm=0.5)
+
+
+def test_too_small_a_breast_and_a_uniform_one_have_none() -> None:
+    image = _power_law_noise(3.0, size=200, spacing_mm=0.5, seed=4)
+    small = np.zeros((200, 200), dtype=bool)
+    small[50:140, 50:140] = True  # 45 mm: without its margin it holds hardly one square
+    assert math.isnan(spectral_exponent(image, small, spacing_mm=0.5))
+    assert math.isnan(spectral_exponent(np.ones((200, 200)), np.ones((200, 200), dtype=bool), spacing_mm=0.5))
+
+
+def test_coarse_pixels_and_unequal_shapes_are_refused() -> None:
+    breast = np.ones((100, 100), dtype=bool)
+    with pytest.raises(ValueError, match="at most 0.8 mm"):
+        spectral_exponent(np.ones((100, 100)), breast, spacing_mm=1.0)
+    with pytest.raises(ValueError, match="both must be"):
+        spectral_exponent(np.ones((90, 100)), breast, spacing_mm=0.5)

@@ -1,82 +1,111 @@
-"""Defect 6: augmentation that is written and never switched on, or that moves the two views of a pair differently."""
-
-import inspect
-import json
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser
-from monai.transforms import Compose, Randomizable
 
-from bundle.training import transforms
-from tests.training.conftest import ROOT
+from bundle.training.augmentation import RandPairAugmentationd, positioned
 
-
-def _preprocessing(container: str) -> Compose:
-    parser = ConfigParser(json.loads((ROOT / "configs" / "train.json").read_text()))
-    return parser.get_parsed_content(f"{container}#preprocessing")
+_RANGES = {"rotation_degrees": 4.0, "scale": 0.05, "shift": 0.02, "gamma": 1.1}
 
 
-def _random_transforms(compose: Compose) -> list[Randomizable]:
-    return [each for each in compose.transforms if isinstance(each, Randomizable)]
-
-
-def test_every_random_transform_of_the_bundle_is_on_in_training() -> None:
-    written = {
-        each
-        for _, each in inspect.getmembers(transforms, inspect.isclass)
-        if issubclass(each, Randomizable) and each.__module__ == transforms.__name__
-    }
-    assert written
-    configured = {type(each): each for each in _random_transforms(_preprocessing("train"))}
-    assert written <= configured.keys()
-    assert all(0 < each.prob <= 1 for each in configured.values())  # type: ignore[attr-defined]
-
-
-def test_no_random_transform_is_on_in_validation() -> None:
-    assert _random_transforms(_preprocessing("validate")) == []
-
-
-def test_the_conditions_are_dropped_in_some_draws_of_the_configured_training() -> None:
-    compose = _preprocessing("train")
-    compose.set_random_state(seed=0)
-    (drop,) = _random_transforms(compose)
-    item = {"image": torch.ones(2, 8, 8), "radiomics": np.zeros(102, np.float32)}
-    dropped = [bool(np.isnan(drop(item)["radiomics"]).all()) for _ in range(300)]  # type: ignore[operator]
-    assert 10 < sum(dropped) < 150
-
-
-@pytest.fixture
-def one_view_as_both(prepared_collection: Path) -> dict[str, Any]:
-    """An item whose source and target are the same prepared view, so that only the transforms can tell them apart."""
-    pair = json.loads((prepared_collection / "datalist.json").read_text())["training"][0]
-    view = {name: str(prepared_collection / pair["cc"][name]) for name in ("image", "mask", "breast")}
+def _item() -> dict[str, torch.Tensor]:
+    breast = torch.zeros(1, 64, 48)
+    breast[:, 12:52, :30] = 1
+    ramp = breast * torch.linspace(0.8, 0.3, 48)
+    lesion = torch.zeros(1, 64, 48)
+    lesion[:, 28:36, 10:18] = 1
     return {
-        "image": view["image"],
-        "image_mask": view["mask"],
-        "label": view["image"],
-        "label_mask": view["mask"],
-        "label_breast": view["breast"],
-        "radiomics": np.zeros(102, np.float32),
-        "label_radiomics": np.zeros(102, np.float32),
-        "target_view": 1,
-        "spacing_mm": 1.0,
-        "pair_id": "P_L",
-        "patient_id": "P",
+        "image": torch.cat([ramp, lesion]),
+        "label": ramp.clone(),
+        "label_mask": lesion.clone(),
+        "label_breast": breast,
+        "radiomics": torch.ones(102),
     }
 
 
-def test_both_views_of_a_pair_are_moved_by_one_draw(one_view_as_both: dict[str, Any]) -> None:
-    """The views stand at different heights on the canvas, but no draw may shift, flip or turn one alone."""
-    compose = _preprocessing("train")
-    compose.set_random_state(seed=0)
-    for _ in range(20):
-        item = compose(one_view_as_both)
-        source, target = item["image"][0].numpy(), item["label"][0].numpy()
-        assert target.any()
-        np.testing.assert_allclose(source.sum(axis=0), target.sum(axis=0), rtol=1e-5)
-        heights = [view.any(axis=1) for view in (source, target)]
-        np.testing.assert_array_equal(source[heights[0]], target[heights[1]])
+def _augmented(seed: int, **ranges: float) -> dict[str, torch.Tensor]:
+    transform = RandPairAugmentationd(prob=1.0, **_RANGES | ranges)
+    transform.set_random_state(seed=seed)
+    return transform(_item())
+
+
+def test_the_seed_decides() -> None:
+    one, other = _augmented(1), _augmented(1)
+    for name, value in one.items():
+        torch.testing.assert_close(value, other[name])
+    assert not torch.allclose(one["image"], _augmented(2)["image"])
+
+
+def test_masks_stay_masks_and_images_stay_in_range() -> None:
+    """Defect 7: a mask is never interpolated."""
+    for seed in range(5):
+        item = _augmented(seed)
+        for mask in (item["image"][1], item["label_mask"], item["label_breast"]):
+            assert set(mask.unique().tolist()) == {0.0, 1.0}
+        for view in (item["image"][0], item["label"]):
+            assert view.min() >= 0
+            assert view.max() <= 1
+
+
+def test_image_and_mask_of_a_view_move_together() -> None:
+    """Defect 6: one draw for an image and its masks."""
+    for seed in range(5):
+        item = _augmented(seed, gamma=1.0)
+        seen = (item["label"] > 0.15).float()
+        overlap = 2 * (seen * item["label_breast"]).sum() / (seen.sum() + item["label_breast"].sum())
+        assert overlap > 0.98
+
+
+def test_each_view_has_its_own_positioning() -> None:
+    item = _augmented(3, gamma=1.0)
+    assert not torch.allclose(item["image"][:1], item["label"], atol=1e-3)
+
+
+def test_exposure_is_shared() -> None:
+    item = _augmented(4, rotation_degrees=0.0, scale=0.0, shift=0.0, gamma=1.5)
+    torch.testing.assert_close(item["image"][:1], item["label"])
+    assert not torch.allclose(item["label"], _item()["label"])
+
+
+def test_no_range_changes_nothing() -> None:
+    item = _augmented(5, rotation_degrees=0.0, scale=0.0, shift=0.0, gamma=1.0)
+    for name, value in _item().items():
+        torch.testing.assert_close(item[name], value)
+
+
+def test_the_chest_wall_stays_at_the_left_edge() -> None:
+    """Defects 6 and 10: never a flip, never a gap between chest wall and edge."""
+    for seed in range(10):
+        item = _augmented(seed)
+        assert item["label_breast"][0, 20:44, 0].all()
+        assert item["label_breast"].sum(dim=1).argmax() < 24
+        assert not item["label_breast"][..., 40:].any()
+
+
+def test_scale_about_the_middle_of_the_chest_wall() -> None:
+    # half the size: the right edge of the breast comes from 30 to 15, its rows from 12..52 to 22..42
+    half = positioned(_item()["label_breast"], 2 * torch.eye(2), 0.0, is_mask=True)[0]
+    rows, columns = half.any(dim=1).nonzero(), half[32].nonzero()
+    assert (int(rows.min()), int(rows.max()) + 1) == (22, 42)
+    assert int(columns.max()) + 1 == 15
+
+
+def test_a_quarter_turn_keeps_lengths_whatever_the_canvas_aspect() -> None:
+    # 10 pixels along the chest wall become 10 pixels away from it, 4 pixels away become 4 along it
+    mask = torch.zeros(1, 64, 48)
+    mask[:, 32:42, 1:5] = 1
+    expected = torch.zeros(64, 48)
+    expected[27:31, 0:10] = 1
+    turned = positioned(mask, torch.tensor([[0.0, -1.0], [1.0, 0.0]]), 0.0, is_mask=True)[0]
+    torch.testing.assert_close(turned, expected)
+
+
+def test_shift_is_a_part_of_the_height() -> None:
+    mask = torch.zeros(1, 64, 48)
+    mask[:, 32:42, 0:4] = 1
+    shifted = positioned(mask, torch.eye(2), 0.125, is_mask=True)
+    torch.testing.assert_close(shifted, mask.roll(-8, dims=1))
+
+
+@pytest.mark.parametrize("wrong", [{"scale": -0.1}, {"gamma": 0.5}, {"scale": 1.0}])
+def test_refuses_senseless_ranges(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="Augmentation needs"):
+        RandPairAugmentationd(prob=1.0, **_RANGES | wrong)

@@ -1,0 +1,92 @@
+"""One augmentation of a directed pair: positioning, each view by its own draw, and exposure, shared by both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.transforms import RandomizableTransform
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+
+class RandPairAugmentationd(RandomizableTransform):
+    """Rotate, scale and shift each view a little, and change the gamma of both.
+
+    Positioning differs between two exposures of one breast, so each view has its own draw; source and mask, and target
+    and its masks, move together. Exposure is one for the pair. There is no flip: it would break the canonical
+    orientation. Views turn about the middle of the chest wall, which stays at the left edge; beyond the canvas the edge
+    repeats. MONAI's ``RandAffined`` does the same five times as slowly, a grid for each key.
+
+    Args:
+        prob: probability that an item is changed.
+        rotation_degrees: greatest rotation, either way.
+        scale: greatest relative change of size, e.g. 0.05.
+        shift: greatest shift along the chest wall, as a part of the canvas' height.
+        gamma: greatest exponent; its logarithm is uniform between those of 1 / gamma and gamma.
+
+    Raises:
+        ValueError: a range is negative, or gamma is below 1.
+    """
+
+    def __init__(self, *, prob: float, rotation_degrees: float, scale: float, shift: float, gamma: float) -> None:
+        super().__init__(prob)
+        if min(rotation_degrees, scale, shift) < 0 or scale >= 1 or gamma < 1:
+            raise ValueError(
+                f"Augmentation needs ranges of at least 0, scale below 1 and gamma of at least 1; got rotation_degrees "
+                f"{rotation_degrees}, scale {scale}, shift {shift}, gamma {gamma}."
+            )
+        self.rotation_degrees = rotation_degrees
+        self.scale = scale
+        self.shift = shift
+        self.gamma = gamma
+
+    def _draw_positioning(self) -> tuple[Tensor, float]:
+        """Draw the matrix and the shift of ``positioned``."""
+        angle = math.radians(self.R.uniform(-self.rotation_degrees, self.rotation_degrees))
+        size = 1 + self.R.uniform(-self.scale, self.scale)
+        cosine, sine = math.cos(angle) / size, math.sin(angle) / size
+        return torch.tensor([[cosine, -sine], [sine, cosine]]), self.R.uniform(-self.shift, self.shift)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Augment an item with ``image`` ``[2, H, W]`` (view, mask), ``label``, ``label_mask``, ``label_breast``."""
+        self.randomize(None)
+        item = dict(data)
+        if not self._do_transform:
+            return item
+        of_source, of_target = self._draw_positioning(), self._draw_positioning()
+        exponent = math.exp(self.R.uniform(-math.log(self.gamma), math.log(self.gamma)))
+        image = item["image"]
+        item["image"] = torch.cat(
+            [
+                positioned(image[:1], *of_source, is_mask=False) ** exponent,
+                positioned(image[1:], *of_source, is_mask=True),
+            ]
+        )
+        item["label"] = positioned(item["label"], *of_target, is_mask=False) ** exponent
+        for name in ("label_mask", "label_breast"):
+            item[name] = positioned(item[name], *of_target, is_mask=True)
+        return item
+
+
+def positioned(view: Tensor, matrix: Tensor, shift: float, *, is_mask: bool) -> Tensor:
+    """Resample a view about the middle of its chest wall.
+
+    With X and Y the distances in pixels from the middle of the left edge, to the right and down, the output at (X, Y)
+    is the input at ``matrix`` (X, Y) + (0, ``shift`` H).
+
+    Args:
+        view: ``[1, H, W]``.
+        matrix: ``[2, 2]``, from output to input.
+        shift: as a part of the height.
+        is_mask: nearest neighbour; otherwise bilinear.
+    """
+    _, H, W = view.shape
+    (xx, xy), (yx, yy) = matrix.tolist()
+    # X = (x + 1) W / 2 and Y = y H / 2 in the coordinates x, y in [-1, 1] of affine_grid
+    theta = torch.tensor([[xx, xy * H / W, xx - 1], [yx * W / H, yy, yx * W / H + 2 * shift]])
+    grid = affine_grid(theta[None], [1, 1, H, W], align_corners=False)
+    mode = "nearest" if is_mask else "bilinear"
+    return grid_sample(view[None], grid, mode=mode, padding_mode="border", align_corners=False)[0]

@@ -45,6 +45,20 @@ def test_placed_views_and_masks() -> None:
     assert all(placed[name].dtype == torch.float32 for name in ("image", "label", "label_mask", "label_breast"))
 
 
+def test_masks_stay_masks_on_a_coarser_canvas() -> None:
+    """Defect 7: the nearest neighbour for masks, the area's mean for grey values."""
+    item = _item((80, 60), (80, 60)) | {"spacing_mm": 1.0}
+    placed = PlacePairOnCanvasd(canvas=CANVAS)(item)
+    for mask in (placed["label_mask"], placed["image"][1]):
+        assert set(mask.unique().tolist()) == {0.0, 1.0}
+    grey = item["label"][0].reshape(40, 2, 30, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(placed["label"][0, :40, :30], grey, rtol=1e-5)
+    labels = item["label_mask"][0].reshape(40, 2, 30, 2) > 0
+    shown = placed["label_mask"][0, :40, :30].numpy() > 0
+    assert labels.any(axis=(1, 3))[shown].all()
+    assert shown[labels.all(axis=(1, 3))].all()
+
+
 def test_the_targets_size_does_not_show_in_the_input() -> None:
     small = PlacePairOnCanvasd(canvas=CANVAS)(_item((40, 30), (60, 50)))
     huge = PlacePairOnCanvasd(canvas=CANVAS)(

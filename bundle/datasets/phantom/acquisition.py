@@ -26,9 +26,6 @@ _FREE_EDGE_MM = 24.0
 _BLUR_MM = 0.08
 # Quanta per mm2 that the screen absorbs at the reference exposure, through 1 / e of attenuation beyond it.
 _QUANTA_PER_MM2 = 2.0e5
-# For Processing: 14 bits, and the signal at the reference exposure.
-LARGEST_FOR_PROCESSING = 2**14 - 1
-_REFERENCE_SIGNAL = 1000.0
 # Rendering: share of the fat's attenuation that the exposure makes up for, share of the local thickness in that, and
 # middle and width of the characteristic curve. Chosen by eye against real films.
 _EXPOSURE_CONTROL = 0.88
@@ -175,26 +172,6 @@ def presentation(exposure: Exposure, view: ViewParameters) -> np.ndarray:
     fog = 0.012 + 0.004 * generator.standard_normal()
     grain = 0.0015 * generator.standard_normal(beyond.shape, dtype=np.float32) / min(1.0, exposure.spacing_mm) ** 0.5
     return np.clip(abs(fog) + grain + (1 - abs(fog)) * brightness, 0.0, 1.0).astype(np.float32)
-
-
-def for_processing(exposure: Exposure, view: ViewParameters) -> np.ndarray:
-    """Make the values of a digital detector before any processing (DICOM's FOR PROCESSING), without sigmoid or fog.
-
-    They are proportional to the quanta, so that more attenuation is darker and ``-log`` of them is the line integral:
-    ``reference * exp(control * mu_fat * thickness - line integral + 1)``, where the exposure control has lengthened the
-    exposure for the thickness between the plates. It is the same exposure as that of `presentation`, with the same
-    noise of quanta. Air is beyond the detector's range and is clipped, as on clinical detectors.
-
-    Args:
-        exposure: chest wall at the left edge; `develop` turns films of right breasts, and who calls this must too.
-        view: the view's parameters.
-
-    Returns:
-        uint16 ``[rows, columns]``, 14 bits: 0 to `LARGEST_FOR_PROCESSING`.
-    """
-    seen = _detected(exposure, view, np.random.default_rng(view.noise_seed))
-    signal = _REFERENCE_SIGNAL * np.exp(1.0 - seen)
-    return np.clip(np.rint(signal), 0, LARGEST_FOR_PROCESSING).astype(np.uint16)
 
 
 def _detected(exposure: Exposure, view: ViewParameters, generator: np.random.Generator) -> np.ndarray:

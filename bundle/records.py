@@ -19,17 +19,33 @@ class Lesion:
         mask_paths: the files of which one holds the mask (told from a crop by content); empty when there is none.
         abnormality: the collection's word, for instance ``mass`` or ``calcification``.
         pathology: the collection's word, for instance ``BENIGN``; empty when unknown.
+        mask_frames: of a DICOM Segmentation: the frames, from 0, that hold this lesion; empty for other mask files.
     """
 
     lesion_id: str
     mask_paths: tuple[Path, ...] = ()
     abnormality: str = ""
     pathology: str = ""
+    mask_frames: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """One film of the catalogue: which breast, which projection, which file, which lesions."""
+    """One film of the catalogue: which breast, which projection, which file, which lesions.
+
+    Args:
+        patient_id: the collection's own identifier, or a keyed hash.
+        laterality: side of the breast.
+        view_position: projection.
+        image_path: the film's file.
+        lesions: in the order of the collection's tables.
+        density: the collection's word.
+        flags: what is unusual about it.
+        study_id: the examination, in collections with several of a patient; empty in others. Views of different
+            examinations are no pair.
+        spacing_mm: (row, column) spacing that the collection's table states, before what the file says; None when it
+            states none.
+    """
 
     patient_id: str
     laterality: Laterality
@@ -38,6 +54,8 @@ class View:
     lesions: tuple[Lesion, ...] = ()
     density: str = ""
     flags: tuple[str, ...] = ()
+    study_id: str = ""
+    spacing_mm: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Pairs: the CC and the MLO view of the same breast, their lesions matched by identifier."""
+"""Pairs: the CC and the MLO view of the same breast in one examination, their lesions matched by identifier."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class BreastViews:
     """The two views of one breast before its patient has a split.
 
     Args:
-        pair_id: patient and side, e.g. ``P_00012_L``.
+        pair_id: patient, examination where the collection tells it, and side, e.g. ``P_00012_L``.
         flags: ``lesion_counts_differ``; ``pathology_differs:LESION_ID`` for a lesion that both views name alike.
     """
 
@@ -42,7 +42,7 @@ class BreastViews:
 
 
 def pair_views(views: Iterable[View]) -> tuple[list[BreastViews], list[Rejection]]:
-    """Pair views by patient and side.
+    """Pair views by patient, examination and side.
 
     Of several views of the same breast and position the first by file name is taken; the collection's reader chooses
     better where its headers tell more. The result does not depend on the order of the input.
@@ -50,12 +50,12 @@ def pair_views(views: Iterable[View]) -> tuple[list[BreastViews], list[Rejection
     Returns:
         The pairs sorted by ``pair_id``, and a rejection for each view that was left without its partner or repeated.
     """
-    breasts: dict[tuple[str, Laterality], dict[ViewPosition, list[View]]] = defaultdict(lambda: defaultdict(list))
+    breasts: dict[tuple[str, str, Laterality], dict[ViewPosition, list[View]]] = defaultdict(lambda: defaultdict(list))
     for view in views:
-        breasts[view.patient_id, view.laterality][view.view_position].append(view)
+        breasts[view.patient_id, view.study_id, view.laterality][view.view_position].append(view)
     pairs: list[BreastViews] = []
     rejections: list[Rejection] = []
-    for (patient_id, laterality), by_position in sorted(breasts.items()):
+    for (patient_id, study_id, laterality), by_position in sorted(breasts.items()):
         chosen: dict[ViewPosition, View] = {}
         for position, candidates in sorted(by_position.items()):
             chosen[position], *repeated = sorted(candidates, key=lambda view: str(view.image_path))
@@ -81,7 +81,7 @@ def pair_views(views: Iterable[View]) -> tuple[list[BreastViews], list[Rejection
         cc, mlo = chosen[ViewPosition.CC], chosen[ViewPosition.MLO]
         pairs.append(
             BreastViews(
-                pair_id=f"{patient_id}_{laterality}",
+                pair_id="_".join(part for part in (patient_id, study_id, laterality) if part),
                 patient_id=patient_id,
                 laterality=laterality,
                 cc=cc,

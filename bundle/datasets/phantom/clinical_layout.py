@@ -110,7 +110,11 @@ def mammogram(case: Case, position: ViewPosition) -> Dataset:
     ds.PositionerType = "MAMMOGRAPHIC"
     ds.PositionerPrimaryAngle = f"{view.angle_deg:.1f}"
     ds.ImagerPixelSpacing = [film.spacing_mm, film.spacing_mm]
-    ds.FieldOfViewRotation = 0
+    height, width = (size * film.spacing_mm for size in film.brightness.shape)
+    ds.FieldOfViewShape = "RECTANGLE"
+    ds.FieldOfViewDimensions = [round(height), round(width)]
+    ds.FieldOfViewOrigin = ["0", "0"]
+    ds.FieldOfViewRotation = "0"
     ds.FieldOfViewHorizontalFlip = "NO"
     ds.ViewPosition = position.value
     ds.StudyInstanceUID = uid("clinical", *case.identity, case.plan.patient_id, "study")
@@ -128,7 +132,7 @@ def mammogram(case: Case, position: ViewPosition) -> Dataset:
     ds.AcquisitionContextSequence = []
     ds.BurnedInAnnotation = "NO"
     ds.LossyImageCompression = "00"
-    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = "0", "1", "US"
     ds.BreastImplantPresent = "NO"
     ds.PartialView = "NO"
     return ds
@@ -186,24 +190,21 @@ def _as_a_vendor(case: Case, position: ViewPosition, *, intent: str, syntax: Tra
     ds.FilterMaterial = "RHODIUM"
     ds.FocalSpots = "0.3"
     ds.Grid = ["RECIPROCATING", "FOCUSED"]
-    ds.DistanceSourceToDetector = f"{_SOURCE_MM:.0f}"
-    ds.DistanceSourceToPatient = f"{_SOURCE_MM - 20:.0f}"
+    # The phantom's beam is parallel: nothing is magnified.
+    ds.DistanceSourceToDetector = ds.DistanceSourceToPatient = f"{_SOURCE_MM:.0f}"
     ds.EstimatedRadiographicMagnificationFactor = "1"
     ds.CompressionForce = "100"
     ds.BodyPartThickness = f"{view.thickness_mm:.1f}"
     ds.OrganDose = f"{0.00002 * view.thickness_mm:.5f}"
     ds.EntranceDoseInmGy = f"{0.1 * view.thickness_mm:.2f}"
     ds.HalfValueLayer = "0.52"
-    ds.PositionerMotion = "STATIC"
     ds.DetectorType = "DIRECT"
     ds.DetectorID = "PHANTOM"
     ds.DetectorConditionsNominalFlag = "YES"
     ds.DetectorBinning = [1, 1]
     ds.DetectorElementSpacing = [film.spacing_mm, film.spacing_mm]
-    ds.DetectorActiveShape = ds.FieldOfViewShape = "RECTANGLE"
+    ds.DetectorActiveShape = "RECTANGLE"
     ds.DetectorActiveDimensions = [f"{height:.1f}", f"{width:.1f}"]
-    ds.FieldOfViewDimensions = [round(height), round(width)]
-    ds.FieldOfViewOrigin = [0, 0]
     ds.QualityControlImage = "NO"
     if syntax.is_lossy:
         ds.LossyImageCompression = "01"
@@ -217,6 +218,7 @@ def _for_processing(case: Case, position: ViewPosition, *, syntax: TransferSynta
     ds.SOPClassUID = DigitalMammographyXRayImageStorageForProcessing
     ds.ImageType = ["ORIGINAL", "PRIMARY"]
     ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LIN", 1
+    ds.PresentationLUTShape = "INVERSE"  # as MONOCHROME1 demands (PS3.3, C.8.11.3)
     return ds
 
 

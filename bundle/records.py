@@ -9,6 +9,9 @@ import numpy as np
 
 from bundle.vocabulary import Laterality, Split, ViewPosition
 
+Contour = tuple[tuple[float, float], ...]
+"""(row, column) positions in pixels of a film, the centre of the top left pixel at (0, 0): a closed polygon."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lesion:

@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import struct
 import tempfile
-import warnings
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_modality_lut, apply_windowing, pixel_array
 from pydicom.uid import RLELossless, SecondaryCaptureImageStorage
 
 from bundle.dicom.codestream import codestream_size
+from bundle.dicom.elements import (
+    PARSE_ERRORS,
+    element_items,
+    element_numbers,
+    element_texts,
+    silent_parser,
+)
 from bundle.records import Film
 from bundle.vocabulary import Laterality, ViewPosition
-
-# What pydicom was seen to raise on damaged files, besides OSError: the parser trusts lengths and values that it reads.
-PARSE_ERRORS = (
-    InvalidDicomError,
-    BytesLengthException,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-    NotImplementedError,
-    RecursionError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-)
 
 # Larger than any mammogram (the largest detectors have 4,800 x 6,000 pixels): beyond it a header is not believed.
 LARGEST_SIDE = 16384
@@ -120,7 +103,7 @@ def film_from_dataset(dataset: pydicom.Dataset) -> Film:
         spacing_mm=pixel_spacing_mm(dataset),
         view_position=view_position(dataset),
         laterality=laterality(dataset),
-        patient_orientation=tuple(_texts(dataset, "PatientOrientation")),
+        patient_orientation=tuple(element_texts(dataset, "PatientOrientation")),
     )
 
 
@@ -140,7 +123,7 @@ def stored_pixels(dataset: pydicom.Dataset) -> np.ndarray:
     syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
     if syntax is None:
         raise ValueError("there is no Transfer Syntax UID (0002,0010), so the pixels cannot be decoded")
-    with _silent_parser():
+    with silent_parser():
         try:
             pixels = pixel_array(dataset)
         except (RuntimeError, NotImplementedError):
@@ -194,7 +177,7 @@ def pixel_spacing_mm(dataset: pydicom.Dataset) -> tuple[float, float] | None:
     it is used only alone. Nominal Scanned Pixel Spacing is a digitiser's setting, the weakest statement of the three.
     """
     for keyword in ("ImagerPixelSpacing", "PixelSpacing", "NominalScannedPixelSpacing"):
-        values = _numbers(dataset, keyword)
+        values = element_numbers(dataset, keyword)
         low, high = PLAUSIBLE_SPACING_MM
         if len(values) == 2 and all(low <= value <= high for value in values):
             return values[0], values[1]
@@ -203,11 +186,11 @@ def pixel_spacing_mm(dataset: pydicom.Dataset) -> tuple[float, float] | None:
 
 def view_position(dataset: pydicom.Dataset) -> ViewPosition | None:
     """Give the projection, from View Position, else View Code Sequence, else a CBIS-DDSM subject name."""
-    stated = _texts(dataset, "ViewPosition")
+    stated = element_texts(dataset, "ViewPosition")
     if stated:
         return next((view for view in ViewPosition if view == stated[0].upper()), None)
-    for item in _items(dataset, "ViewCodeSequence"):
-        for code in _texts(item, "CodeValue"):
+    for item in element_items(dataset, "ViewCodeSequence"):
+        for code in element_texts(item, "CodeValue"):
             if code in VIEW_CODES:
                 return VIEW_CODES[code]
     subject = _cbis_ddsm_subject(dataset)
@@ -217,7 +200,7 @@ def view_position(dataset: pydicom.Dataset) -> ViewPosition | None:
 def laterality(dataset: pydicom.Dataset) -> Laterality | None:
     """Give the side, from Image Laterality, else Laterality, else a CBIS-DDSM subject name."""
     for keyword in ("ImageLaterality", "Laterality"):
-        for text in _texts(dataset, keyword)[:1]:
+        for text in element_texts(dataset, keyword)[:1]:
             if text.upper() in tuple(Laterality):
                 return Laterality(text.upper())
     subject = _cbis_ddsm_subject(dataset)
@@ -225,7 +208,7 @@ def laterality(dataset: pydicom.Dataset) -> Laterality | None:
 
 
 def _read_dataset(path: Path, *, stop_before_pixels: bool) -> FileDataset:
-    with _silent_parser():
+    with silent_parser():
         try:
             dataset = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
         except InvalidDicomError:
@@ -237,20 +220,6 @@ def _read_dataset(path: Path, *, stop_before_pixels: bool) -> FileDataset:
     return dataset
 
 
-@contextmanager
-def _silent_parser() -> Iterator[None]:
-    """Keep pydicom's warnings and log lines back: they quote values, which may be the patient's."""
-    logger = logging.getLogger("pydicom")
-    was_disabled = logger.disabled
-    logger.disabled = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.disabled = was_disabled
-
-
 def _reason(error: BaseException) -> str:
     """Name an error of the parser; its text is left out, for it may quote a value of the patient's."""
     return type(error).__name__
@@ -258,7 +227,7 @@ def _reason(error: BaseException) -> str:
 
 def _checked_layout(dataset: pydicom.Dataset) -> tuple[int, int, int, bool]:
     """Give rows, columns, Bits Stored and whether values are signed, once they are known to be possible."""
-    photometric = " ".join(_texts(dataset, "PhotometricInterpretation"))
+    photometric = " ".join(element_texts(dataset, "PhotometricInterpretation"))
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise ValueError(f"Photometric Interpretation (0028,0004) is {photometric!r}; a grey image is needed")
     samples = _integer(dataset, "SamplesPerPixel", default=1)
@@ -329,13 +298,13 @@ def _decode_with_itk(dataset: pydicom.Dataset) -> np.ndarray:
 
 def _presentation_table(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     """Map each possible stored value to [0, 1]."""
-    if modality_luts := _items(dataset, "ModalityLUTSequence"):
+    if modality_luts := element_items(dataset, "ModalityLUTSequence"):
         modality, _ = _looked_up(values, modality_luts[0])
     else:
         modality = apply_modality_lut(values, dataset)  # returns a new array, or the values where there is no rescale
 
-    centers, widths = _numbers(dataset, "WindowCenter"), _numbers(dataset, "WindowWidth")
-    if voi_luts := _items(dataset, "VOILUTSequence"):
+    centers, widths = element_numbers(dataset, "WindowCenter"), element_numbers(dataset, "WindowWidth")
+    if voi_luts := element_items(dataset, "VOILUTSequence"):
         shown, top = _looked_up(modality, voi_luts[0])
         table = shown / top
     elif centers and widths:
@@ -361,7 +330,7 @@ def _windowed(values: np.ndarray, dataset: pydicom.Dataset, *, center: float, wi
     window.PixelRepresentation = 0
     window.WindowCenter = center
     window.WindowWidth = width
-    window.VOILUTFunction = (_texts(dataset, "VOILUTFunction") or ["LINEAR"])[0].upper()
+    window.VOILUTFunction = (element_texts(dataset, "VOILUTFunction") or ["LINEAR"])[0].upper()
     return apply_windowing(values, window) / 65535.0
 
 
@@ -385,50 +354,24 @@ def _looked_up(values: np.ndarray, item: pydicom.Dataset) -> tuple[np.ndarray, i
 
 def _padding(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | None:
     """Tell which pixels are padding (PS3.3 section C.7.5.1.1.2); None when the file declares none."""
-    value = _numbers(dataset, "PixelPaddingValue")
+    value = element_numbers(dataset, "PixelPaddingValue")
     if not value:
         return None
-    limit = _numbers(dataset, "PixelPaddingRangeLimit") or value
+    limit = element_numbers(dataset, "PixelPaddingRangeLimit") or value
     low, high = sorted((value[0], limit[0]))
     return (stored >= low) & (stored <= high)
 
 
 def _cbis_ddsm_subject(dataset: pydicom.Dataset) -> re.Match[str] | None:
-    return next((match for text in _texts(dataset, "PatientID") if (match := CBIS_DDSM_SUBJECT.search(text))), None)
-
-
-def _values(dataset: pydicom.Dataset, keyword: str) -> list[object]:
-    """Give an element's values; an absent, empty or unreadable one has none."""
-    with _silent_parser():
-        try:
-            value = dataset.get(keyword)
-        except PARSE_ERRORS:
-            return []
-    if value is None or value == "":
-        return []
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
-
-
-def _texts(dataset: pydicom.Dataset, keyword: str) -> list[str]:
-    return [text for value in _values(dataset, keyword) if (text := str(value).strip())]
-
-
-def _numbers(dataset: pydicom.Dataset, keyword: str) -> list[float]:
-    try:
-        numbers = [float(str(value)) for value in _values(dataset, keyword)]
-    except ValueError:
-        return []
-    return numbers if np.isfinite(numbers).all() else []
+    return next(
+        (match for text in element_texts(dataset, "PatientID") if (match := CBIS_DDSM_SUBJECT.search(text))), None
+    )
 
 
 def _integer(dataset: pydicom.Dataset, keyword: str, *, default: int | None = None) -> int:
-    numbers = _numbers(dataset, keyword)
+    numbers = element_numbers(dataset, keyword)
     if not numbers and default is not None:
         return default
     if len(numbers) != 1 or not numbers[0].is_integer():
         raise ValueError(f"{keyword} is absent or no whole number")
     return int(numbers[0])
-
-
-def _items(dataset: pydicom.Dataset, keyword: str) -> list[pydicom.Dataset]:
-    return [item for item in _values(dataset, keyword) if isinstance(item, pydicom.Dataset)]

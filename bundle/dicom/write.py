@@ -21,8 +21,8 @@ from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName, format_number_as_ds, validate_value
 
 from bundle.atomic import replacing
+from bundle.dicom.elements import PARSE_ERRORS
 from bundle.dicom.mark import burn_mark
-from bundle.dicom.read import PARSE_ERRORS
 from bundle.vocabulary import Laterality, ViewPosition
 
 logger = logging.getLogger(__name__)

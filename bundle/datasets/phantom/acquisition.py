@@ -164,7 +164,7 @@ def presentation(exposure: Exposure, view: ViewParameters) -> np.ndarray:
         float32 ``[rows, columns]``.
     """
     generator = np.random.default_rng(view.noise_seed)
-    seen = _detected(exposure, view, generator)
+    seen = detected(exposure, view, generator)
     local_mm = _EQUALISATION * (exposure.thickness_mm - np.float32(view.thickness_mm))
     beyond = seen - np.float32(_EXPOSURE_CONTROL * FAT_PER_MM) * local_mm
     brightness = special.expit((beyond - _MIDDLE) / _LATITUDE)
@@ -174,7 +174,7 @@ def presentation(exposure: Exposure, view: ViewParameters) -> np.ndarray:
     return np.clip(abs(fog) + grain + (1 - abs(fog)) * brightness, 0.0, 1.0).astype(np.float32)
 
 
-def _detected(exposure: Exposure, view: ViewParameters, generator: np.random.Generator) -> np.ndarray:
+def detected(exposure: Exposure, view: ViewParameters, generator: np.random.Generator) -> np.ndarray:
     """Attenuation that the detector sees beyond what the exposure makes up for, with blur and noise of quanta."""
     integral = ndimage.gaussian_filter(exposure.line_integral, _BLUR_MM / exposure.spacing_mm)
     beyond = integral - np.float32(_EXPOSURE_CONTROL * FAT_PER_MM * view.thickness_mm)

@@ -8,7 +8,7 @@ from itertools import count, islice
 
 import numpy as np
 
-from bundle.datasets.phantom.acquisition import choose_cassette, expose
+from bundle.datasets.phantom.acquisition import choose_cassette, expose, place_film
 from bundle.datasets.phantom.anatomy import Breast
 from bundle.datasets.phantom.compression import Compression
 from bundle.datasets.phantom.film import StoredFilm, develop
@@ -78,22 +78,15 @@ class Case:
         return bool(film.masks[lesion].sum() * film.spacing_mm**2 >= SMALLEST_MASK_MM2)
 
     def calcifications_px(self, position: ViewPosition, lesion: int) -> np.ndarray:
-        """Where a lesion's calcifications lie on a film: ``[G, 2]`` (row, column), some perhaps outside it.
-
-        The beam is parallel: film and pressed breast differ by the breast's tilt in the film's plane and a shift.
-        """
-        film, compression = self.films[position], self.compressions[position]
-        shape = self.lesions[lesion]
-        if not len(shape.grains_mm):
+        """Where a lesion's calcifications lie on a film: ``[G, 2]`` (row, column), some perhaps outside it."""
+        film, compression, grains = self.films[position], self.compressions[position], self.lesions[lesion].grains_mm
+        if not len(grains):
             return np.empty((0, 2))
-        centre = np.asarray(compression.compressed(shape.centre_mm))
-        away = np.asarray([compression.compressed(grain) for grain in shape.grains_mm]) - centre
-        tilt = np.deg2rad(self.views[position].tilt_deg)
-        down = -(away[:, 0] * np.sin(tilt) + away[:, 1] * np.cos(tilt))
-        right = away[:, 0] * np.cos(tilt) - away[:, 1] * np.sin(tilt)
-        if not film.chest_wall_at_left:
-            right = -right
-        return np.asarray(film.centres_px[lesion]) + np.stack([down, right], axis=1) / film.spacing_mm
+        rows, columns = film.brightness.shape
+        frame = place_film(compression, self.views[position], height_mm=rows * film.spacing_mm)
+        pressed = np.asarray([compression.compressed(grain) for grain in grains])
+        down, right = (place / film.spacing_mm - 0.5 for place in frame.to_film(pressed[:, 0], pressed[:, 1]))
+        return np.stack([down, right if film.chest_wall_at_left else columns - 1 - right], axis=1)
 
 
 def plan_cohort(*, breasts: int, seed: int) -> list[CasePlan]:

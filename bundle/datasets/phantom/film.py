@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bundle.datasets.phantom.acquisition import Exposure, presentation
-from bundle.datasets.phantom.anatomy import FAT_PER_MM
+from bundle.datasets.phantom.acquisition import Exposure, detected, presentation
 from bundle.datasets.phantom.parameters import ViewParameters
 from bundle.vocabulary import Laterality, ViewPosition
 
@@ -20,10 +19,9 @@ _LETTERS = {
     "O": (".XXX.", "X...X", "X...X", "X...X", "X...X", "X...X", ".XXX."),
     " ": (".....",) * 7,
 }
-# A detector's full scale; counts behind fat as thick as the plates are apart; quanta per count and mm2.
+# A detector's full scale, and its counts where the exposure makes up for all attenuation.
 COUNT_BITS = 14
-_COUNTS_BEHIND_FAT = 1500.0
-_QUANTA_PER_COUNT_MM2 = 60.0
+_CONTROLLED_COUNTS = 2000.0
 _MARKER_BRIGHTNESS = 0.9
 _BORDER_BRIGHTNESS = 0.97
 
@@ -92,16 +90,13 @@ def develop(*, exposure: Exposure, view: ViewParameters, laterality: Laterality,
 
 
 def detector_counts(exposure: Exposure, view: ViewParameters) -> np.ndarray:
-    """Give what a flat-panel detector counts, uint16 ``[rows, columns]``: linear in the exposure, with quantum noise.
+    """Give what a flat-panel detector counts, uint16 ``[rows, columns]``: linear in the exposure.
 
-    Automatic exposure control brings fat of the plates' distance to `_COUNTS_BEHIND_FAT`; the free detector beside a
-    thick breast saturates.
+    The noise is that of the presentation, which is made from the same exposure. Automatic exposure control holds the
+    counts behind the breast near `_CONTROLLED_COUNTS`; the free detector beside a thick breast saturates.
     """
-    generator = np.random.default_rng([view.noise_seed, 1])
-    expected = np.exp(np.float32(FAT_PER_MM * view.thickness_mm) - exposure.line_integral) * _COUNTS_BEHIND_FAT
-    deviation = np.sqrt(expected / (_QUANTA_PER_COUNT_MM2 * exposure.spacing_mm**2))
-    noise = generator.standard_normal(expected.shape, dtype=np.float32) * deviation
-    return np.clip(np.round(expected + noise), 0, 2**COUNT_BITS - 1).astype(np.uint16)
+    beyond = detected(exposure, view, np.random.default_rng(view.noise_seed))
+    return np.clip(np.round(_CONTROLLED_COUNTS * np.exp(-beyond)), 0, 2**COUNT_BITS - 1).astype(np.uint16)
 
 
 def _marker(text: str, dot_px: float) -> np.ndarray:

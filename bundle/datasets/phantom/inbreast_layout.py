@@ -2,8 +2,9 @@
 
 As in the collection the view MLO is ``ML`` in file names, the table's Patient ID is the word ``removed`` (the patient
 is the hash in the file's name), and a normal image has no property list. A mass is one closed polygon, and a second one
-named Spiculated Region where it has spicules; a cluster is a polygon and a single point for each calcification. Points
-are (x, y), that is (column, row), from the centre of the top left pixel.
+named Spiculated Region where it has spicules; a cluster is a polygon and a single point for each calcification. The
+edge of the pectoral muscle of an MLO is a contour in the second dialect, in a folder of its own. Points are (x, y),
+that is (column, row), from the centre of the top left pixel.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from skimage.measure import find_contours
 from bundle.datasets.phantom.case import Case
 from bundle.datasets.phantom.clinical_layout import mammogram, show_full_range
 from bundle.datasets.phantom.dicom_file import uid, write_dicom
+from bundle.datasets.phantom.landmarks import muscle_edge
 from bundle.datasets.phantom.layout import Table, WrittenCase
 from bundle.datasets.phantom.lesions import Lesion
 from bundle.datasets.phantom.quirks import Quirk
@@ -43,6 +45,7 @@ TABLES = {
         line_end="\n",
     )
 }
+_MUSCLE_FOLDER = PurePosixPath("PectoralMuscle", "Pectoral Muscle XML")
 _BITS_STORED = 14
 _ACQUISITION_MONTH = "202001"
 _FIRST_IMAGE_ID = 20_000_000
@@ -53,7 +56,7 @@ _POLYGON, _POINT = 15, 19
 def write_case(case: Case, folder: Path) -> WrittenCase:
     """Write the two images of a breast, their property lists and their table rows."""
     written = WrittenCase()
-    for name in ("AllDICOMs", "AllXML"):
+    for name in ("AllDICOMs", "AllXML", _MUSCLE_FOLDER):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for position in ViewPosition:
         _write_view(case, position, folder, written)
@@ -85,6 +88,11 @@ def _write_view(case: Case, position: ViewPosition, folder: Path, written: Writt
         written.files[position]["regions"].append(regions)
         document = _property_list(case, position, shown, written)
         (folder / regions).write_bytes(plistlib.dumps(document, fmt=plistlib.FMT_XML, sort_keys=False))
+    edge = muscle_edge(case.parameters, case.compressions[position], case.views[position], film)
+    if position is ViewPosition.MLO and len(edge):
+        muscle = _MUSCLE_FOLDER / f"{image_id}_muscle.xml"
+        written.files[position]["muscle"] = [muscle]
+        (folder / muscle).write_bytes(plistlib.dumps(_second_dialect(edge), fmt=plistlib.FMT_XML))
     view_cell = position.value
     # The collection has one such row; the file's name still tells the view.
     if Quirk.VIEW_FB in quirks and position is ViewPosition.CC:
@@ -126,7 +134,7 @@ def _property_list(case: Case, position: ViewPosition, shown: list[int], written
     if Quirk.ROI_POINTS in case.plan.quirks:
         written.add_quirk(Quirk.ROI_POINTS, view=position.value)
         longest = max((polygon for k in shown for polygon in polygons[k]), key=len)
-        return {"ROIPoints": [f"{{{x:.6f}, {y:.6f}}}" for y, x in longest]}
+        return _second_dialect(longest)
     odd = Quirk.ODD_NAMES in case.plan.quirks
     regions: list[dict[str, Any]] = []
     for k in shown:
@@ -148,10 +156,15 @@ def _property_list(case: Case, position: ViewPosition, shown: list[int], written
     return {"Images": [{"ImageIndex": 0, "NumberOfROIs": len(regions), "ROIs": regions}]}
 
 
+def _second_dialect(points: np.ndarray) -> dict[str, Any]:
+    """Write one contour ``[N, 2]`` (row, column) without a name."""
+    return {"ROIPoints": [f"{{{x:.6f}, {y:.6f}}}" for y, x in points]}
+
+
 def _names(lesion: Lesion) -> tuple[str, ...]:
     if lesion.abnormality == "calcification":
         return ("Cluster",)
-    if lesion.abnormality != "mass":
+    if lesion.form == "ARCHITECTURAL_DISTORTION":
         return ("Distortion",)
     return ("Mass", "Spiculated Region") if lesion.border == "SPICULATED" else ("Mass",)
 

@@ -127,6 +127,24 @@ def test_calcification_points_lie_on_the_bright_spots() -> None:
         assert np.median(shifted) > 0.02
 
 
+def test_muscle_edge_is_a_contour_of_the_second_dialect(cohort: Path) -> None:
+    seen = 0
+    for _, view, of_view in _views(cohort):
+        for path in of_view["files"].get("muscle", []):
+            assert view == "MLO"
+            assert path.endswith(f"{of_view['written'][0]['image_id']}_muscle.xml")
+            points = _points(plistlib.loads((cohort / path).read_bytes())["ROIPoints"])
+            np.testing.assert_allclose(points, of_view["muscle_edge_px"], atol=0.01)
+            rows_down, distance = points[:, 0], points[:, 1]
+            if not of_view["chest_wall_at_left"]:
+                distance = of_view["film_shape"][1] - 1 - distance
+            # The muscle is a wedge at the chest wall that narrows downwards.
+            assert (np.diff(rows_down) > 0).all()
+            assert distance[0] > distance[-1]
+            seen += 1
+    assert seen
+
+
 def test_second_dialect_odd_names_and_view_fb(quirky: Path) -> None:
     quirks = {quirk["quirk"] for breast in truth_of(quirky)["breasts"] for quirk in breast["quirks"]}
     assert quirks == {"roi_points", "view_fb", "odd_names"}

@@ -12,6 +12,7 @@ import fire
 from tqdm import tqdm
 
 from bundle.datasets.phantom.case import CasePlan, plan_cohort
+from bundle.report.phantom_gallery import write_gallery
 from bundle.report.phantom_measures import BreastMeasures, measure_breast, predictability
 from bundle.report.phantom_tables import (
     exponent_table,
@@ -19,7 +20,6 @@ from bundle.report.phantom_tables import (
     profile_table,
     score_table,
     size_table,
-    write_gallery,
 )
 from scripts.arguments import positive_number, refuse_unexpected, whole_number
 
@@ -79,7 +79,7 @@ def phantom_report(
         folder = Path(str(output))
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "measures.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-        write_gallery(measured[:12], folder / "phantom_12.png", columns=6)
+        write_gallery(plans[:12], folder / "phantom_12.png", film_spacing_mm=spacing_mm, columns=6)
     except (ValueError, OSError) as error:
         sys.exit(f"phantom_report: {error}")
     print(f"Wrote {folder / 'measures.md'} and {folder / 'phantom_12.png'}.")

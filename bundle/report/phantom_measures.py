@@ -242,15 +242,13 @@ def _placed(array: np.ndarray, position: ViewPosition, scale: float, *, is_mask:
 def _muscle(case: Case, position: ViewPosition) -> np.ndarray:
     """Where the film shows the pectoral muscle, from the truth, bool ``[rows, columns]``."""
     film = case.films[position]
-    mask = np.zeros(film.brightness.shape, dtype=bool)
+    height, width = film.brightness.shape
     edge = muscle_edge(case.parameters, case.compressions[position], case.views[position], film)
     if len(edge) == 0:
-        return mask
-    rows = np.arange(mask.shape[0])
-    column = np.interp(rows, edge[:, 0], edge[:, 1], left=edge[0, 1], right=math.nan)
-    columns = np.arange(mask.shape[1])
+        return np.zeros((height, width), dtype=bool)
+    column = np.interp(np.arange(height), edge[:, 0], edge[:, 1], left=edge[0, 1], right=math.nan)
     towards_chest_wall = np.greater_equal if film.chest_wall_at_left else np.less_equal
-    return np.asarray(towards_chest_wall.outer(column, columns))
+    return np.asarray(towards_chest_wall.outer(column, np.arange(width)))
 
 
 def _mlo_again(case: Case, *, number: int, film_spacing_mm: float, only_noise: bool) -> StoredFilm:

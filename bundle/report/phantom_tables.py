@@ -1,4 +1,4 @@
-"""The measured comparison of the phantom with reality as Markdown, and its pictures."""
+"""The measured comparison of the phantom with reality as Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bundle.atomic import replacing
 from bundle.imaging.resampling import resample_image
 from bundle.metrics.spectrum import BAND_PER_MM, MARGIN_MM, WINDOW_MM
 from bundle.records import Film
@@ -114,13 +113,3 @@ def score_table(scores: Sequence[Score]) -> str:
     lines = ["| prediction of the MLO | SSIM in the breast | PSNR in the breast, dB |", "| --- | --- | --- |"]
     lines += [f"| {score.method} | {score.ssim:.3f} | {score.psnr_db:.1f} |" for score in scores]
     return "\n".join(lines)
-
-
-def write_gallery(breasts: Sequence[BreastMeasures], path: Path, *, columns: int) -> None:
-    """Write the pairs of views as one grey PNG, CC above MLO, as they lie on the canvas."""
-    pairs = [np.concatenate(list(b.views), axis=0) for b in breasts]
-    rows = [np.concatenate(pairs[start : start + columns], axis=1) for start in range(0, len(pairs), columns)]
-    width = max(row.shape[1] for row in rows)
-    sheet = np.concatenate([np.pad(row, ((0, 0), (0, width - row.shape[1]))) for row in rows], axis=0)
-    with replacing(path) as unfinished:
-        Image.fromarray(np.round(255 * np.clip(sheet, 0, 1)).astype(np.uint8)).save(unfinished, format="PNG")

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from bundle.collection.files import write_json
+from bundle.collection.film_file import read_view_film
 from bundle.dicom.masks import choose_mask, fit_to_film
-from bundle.dicom.read import read_film
 from bundle.imaging.resampling import resample_image, resample_mask
 from bundle.preparation import (
     OrientedView,
@@ -159,7 +159,7 @@ def _made_ready(task: ViewTask) -> ViewResult:
     flags: list[str] = list(view.flags)
     masked_lesions = [lesion for lesion in view.lesions if lesion.mask_paths]
     try:
-        film = read_film(path)
+        film = read_view_film(view)
         if film.view_position not in (None, view.view_position):
             flags.append("header_view_differs")
         if film.laterality not in (None, view.laterality):
@@ -174,7 +174,7 @@ def _made_ready(task: ViewTask) -> ViewResult:
         masks = []
         for lesion in masked_lesions:
             path = lesion.mask_paths[0]
-            path, mask = choose_mask(lesion.mask_paths, film_shape)
+            path, mask = choose_mask(lesion.mask_paths, film_shape, frames=lesion.mask_frames)
             if mask.shape != film_shape:
                 flags.append(f"mask_resized:{lesion.lesion_id}")
             masks.append(fit_to_film(mask, film_shape))
@@ -318,7 +318,8 @@ def _task_key(task: ViewTask) -> str:
         "seed": task.seed,
         "split": task.split,
         "flags": task.view.flags,
-        "lesions": [lesion.lesion_id for lesion in task.view.lesions],
+        "lesions": [(lesion.lesion_id, lesion.mask_frames) for lesion in task.view.lesions],
+        "stated_spacing": task.view.spacing_mm,
         "files": [(str(path), *_size_and_time(path)) for path in paths],
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Lesion masks from DICOM, PNG or NIfTI files: read, told from crops by content, brought onto the film's grid."""
+"""Lesion masks from DICOM, PNG, TIFF or NIfTI files: read, told from crops by content, brought onto the film's grid."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from PIL import Image
 
+from bundle.dicom.elements import PARSE_ERRORS
 from bundle.dicom.read import LARGEST_SIDE, read_stored_pixels
+from bundle.dicom.segmentation import read_frames
 
 # Masks differ from their films by up to 1.7 along a side in CBIS-DDSM; crops are smaller by far more.
 LARGEST_SIZE_RATIO = 2.0
 # Share of pixels that may lie between the two values: the soft edges of a mask that was resized as a picture.
 LARGEST_SOFT_SHARE = 0.01
+# PNG, and TIFF of either byte order.
+PICTURE_STARTS = (b"\x89PNG", b"II*\0", b"MM\0*")
 # A label map counts lesions; a picture has more grey levels than that.
 LARGEST_LABEL = 16
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Read a mask from a DICOM, PNG or NIfTI file (told by the file's first bytes, not by its name).
+    """Read a mask from a DICOM, PNG, TIFF or NIfTI file (told by the file's first bytes, not by its name).
 
     In NIfTI the first axis is x, that is the column. Of a label map every label counts as lesion.
 
@@ -56,12 +60,15 @@ def is_mask(pixels: Path | np.ndarray, film_shape: tuple[int, int]) -> bool:
     return _nearly_film_sized(array.shape, film_shape) and _two_valued(array) is not None
 
 
-def choose_mask(paths: Sequence[Path], film_shape: tuple[int, int]) -> tuple[Path, np.ndarray]:
+def choose_mask(
+    paths: Sequence[Path], film_shape: tuple[int, int], *, frames: Sequence[int] = ()
+) -> tuple[Path, np.ndarray]:
     """Pick the mask among the files that come with a lesion; of several masks the one nearest to the film in size.
 
     Args:
         paths: the candidates: masks and crops, in any order.
         film_shape: (rows, columns) of the film.
+        frames: of DICOM Segmentations: the frames that hold the lesion, from 0; empty = the files are of other kinds.
 
     Returns:
         the file, and its mask: bool ``[rows, columns]``, of the file's own size (see `fit_to_film`).
@@ -73,7 +80,7 @@ def choose_mask(paths: Sequence[Path], film_shape: tuple[int, int]) -> tuple[Pat
     reasons: list[str] = []
     for path in paths:
         try:
-            mask = read_mask(path)
+            mask = read_frames(path, frames) if frames else read_mask(path)
         except (OSError, ValueError) as error:
             reasons.append(str(error))
             continue
@@ -108,22 +115,26 @@ def _read_pixels(path: Path) -> np.ndarray:
         start = file.read(352)
     if start[128:132] == b"DICM":
         return read_stored_pixels(path)
-    if start.startswith(b"\x89PNG"):
-        return _read_png(path)
+    if start.startswith(PICTURE_STARTS):
+        return _read_picture(path)
     if start.startswith(b"\x1f\x8b") or start[344:347] in (b"n+1", b"ni1"):
         return _read_nifti(path)
-    raise ValueError(f"{path}: a mask must be a DICOM, PNG or NIfTI file, by its content")
+    raise ValueError(f"{path}: a mask must be a DICOM, PNG, TIFF or NIfTI file, by its content")
 
 
-def _read_png(path: Path) -> np.ndarray:
+def _read_picture(path: Path) -> np.ndarray:
     try:
-        with Image.open(path) as image:
-            if max(image.size) > LARGEST_SIDE:
-                raise ValueError(f"{path}: {image.size} pixels, but at most {LARGEST_SIDE} a side are possible")
-            grey = image if image.mode in ("1", "L", "I", "I;16") else image.convert("L")
-            return np.asarray(grey)
-    except (OSError, SyntaxError, Image.DecompressionBombError, zlib.error, EOFError) as error:
-        raise ValueError(f"{path}: the PNG file cannot be decoded ({type(error).__name__}); damaged?") from None
+        with Image.open(path, formats=("PNG", "TIFF")) as image:
+            size = image.size
+            pixels = None
+            if max(size) <= LARGEST_SIDE:
+                grey = image if image.mode in ("1", "L", "I", "I;16", "I;16B") else image.convert("L")
+                pixels = np.asarray(grey)
+    except (OSError, SyntaxError, Image.DecompressionBombError, *PARSE_ERRORS) as error:
+        raise ValueError(f"{path}: the picture cannot be decoded ({type(error).__name__}); damaged?") from None
+    if pixels is None:
+        raise ValueError(f"{path}: {size} pixels, but at most {LARGEST_SIDE} a side are possible")
+    return pixels
 
 
 def _read_nifti(path: Path) -> np.ndarray:

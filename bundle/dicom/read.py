@@ -53,6 +53,16 @@ def read_header(path: Path) -> pydicom.Dataset:
     return _read_dataset(path, stop_before_pixels=True)
 
 
+def read_dataset(path: Path) -> pydicom.Dataset:
+    """Read a DICOM file's dataset with its encoded pixels.
+
+    Raises:
+        OSError: the file cannot be opened.
+        ValueError: the file is no DICOM file, or damaged.
+    """
+    return _read_dataset(path, stop_before_pixels=False)
+
+
 def read_film(path: Path) -> Film:
     """Read a mammogram: stored pixels, modality LUT, VOI LUT or first window, MONOCHROME1 inversion, [0, 1].
 

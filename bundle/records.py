@@ -23,6 +23,10 @@ class Lesion:
         abnormality: the collection's word, for instance ``mass`` or ``calcification``.
         pathology: the collection's word, for instance ``BENIGN``; empty when unknown.
         mask_frames: of a DICOM Segmentation: the frames, from 0, that hold this lesion; empty for other mask files.
+        contours: outlines on the film, where the collection has those instead of mask files (see
+            `bundle.imaging.contours`).
+        assessment: BI-RADS assessment category of the lesion, as written; empty when unknown.
+        descriptors: what the collection says of its form, for instance shape and margins of a mass.
     """
 
     lesion_id: str
@@ -30,6 +34,9 @@ class Lesion:
     abnormality: str = ""
     pathology: str = ""
     mask_frames: tuple[int, ...] = ()
+    contours: tuple[Contour, ...] = ()
+    assessment: str = ""
+    descriptors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +55,8 @@ class View:
             examinations are no pair.
         spacing_mm: (row, column) spacing that the collection's table states, before what the file says; None when it
             states none.
+        assessment: BI-RADS assessment category of the whole image, where the collection gives one.
+        official_splits: the parts of the collection's own split that the view stands in; empty when it has none.
     """
 
     patient_id: str
@@ -59,6 +68,8 @@ class View:
     flags: tuple[str, ...] = ()
     study_id: str = ""
     spacing_mm: tuple[float, float] | None = None
+    assessment: str = ""
+    official_splits: tuple[Split, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

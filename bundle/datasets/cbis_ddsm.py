@@ -1,7 +1,8 @@
 """The catalogue of CBIS-DDSM: which films, which lesions, which files (doi 10.7937/K9/TCIA.2016.7O02S9CY).
 
 Two steps. `read_tables` reads the collection's tables alone: one `Abnormality` per lesion and view, and the views that
-only the download tool's ``metadata.csv`` names. `find_views` then finds the files in either layout on disk:
+only the download tool's ``metadata.csv`` names; `list_views` needs no more. `find_views` then finds the files in either
+layout on disk:
 
 - the tables' own paths, ``<Subject>/<StudyUID>/<SeriesUID>/00000N.dcm``;
 - the download tool's, where ``metadata.csv`` maps each Series UID to a folder (File Location).
@@ -12,14 +13,15 @@ the mask is told from the crop by content (`bundle.dicom.masks`).
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from bundle.datasets.containment import inside
+from bundle.datasets.csv_rows import read_rows
 from bundle.records import Lesion, Rejection, View
-from bundle.vocabulary import Laterality, ViewPosition
+from bundle.vocabulary import Laterality, Split, ViewPosition
 
 STAGE = "catalogue"
 TABLE_NAMES = tuple(
@@ -39,14 +41,15 @@ _TABLE_COLUMNS = (
     "cropped image file path",
     "ROI mask file path",
 )
+_DESCRIPTOR_COLUMNS = ("mass shape", "mass margins", "calc type", "calc distribution")
 _METADATA_COLUMNS = ("Series UID", "Subject ID", "Series Description", "File Location")
 _FULL_MAMMOGRAM = "full mammogram images"
 _LATERALITIES = {"LEFT": Laterality.LEFT, "RIGHT": Laterality.RIGHT}
 _ABNORMALITIES = {"Mass": "mass", "Calc": "calcification"}
-_LINE_BREAK = re.compile(r"[\r\n]+")
+_OFFICIAL_SPLITS = {"Training": Split.TRAINING, "Test": Split.TEST}
 _PATIENT = re.compile(r"P_\d+")
 _SUBJECT = re.compile(
-    r"(?P<kind>Mass|Calc)-(?:Training|Test)_(?P<patient>P_\d+)_(?P<side>LEFT|RIGHT)_(?P<view>CC|MLO)(?:_(?P<id>\d+))?"
+    r"(?P<kind>Mass|Calc)-(?P<split>Training|Test)_(?P<patient>P_\d+)_(?P<side>LEFT|RIGHT)_(?P<view>CC|MLO)(?:_(?P<id>\d+))?"
 )
 
 
@@ -71,6 +74,9 @@ class Abnormality:
         pathology: ``BENIGN``, ``BENIGN_WITHOUT_CALLBACK`` or ``MALIGNANT``; empty when only the metadata tell.
         density: the table's BI-RADS density, 0 to 4, as written.
         image: path of the film in the tables' layout.
+        assessment: the table's BI-RADS assessment, 0 to 5, as written.
+        descriptors: shape and margins of a mass, type and distribution of calcifications, as written.
+        official_split: that of the table or, where only the metadata tell, of the subject's name.
         masks: paths of the ROI mask and of the crop, in the tables' layout.
     """
 
@@ -80,6 +86,9 @@ class Abnormality:
     abnormality: str
     pathology: str
     density: str
+    assessment: str
+    descriptors: tuple[str, ...]
+    official_split: Split | None
     image: PurePosixPath
     masks: tuple[PurePosixPath, ...]
 
@@ -121,36 +130,99 @@ def find_views(source: Path) -> tuple[list[View], list[Rejection]]:
         ValueError: a table lacks a column or is no table.
     """
     tables = read_tables(source)
-    rejections = list(tables.rejections)
     root = source.resolve()
-    by_view: dict[ViewKey, list[Abnormality]] = {key: [] for key in tables.views_without_lesion}
-    for abnormality in tables.abnormalities:
-        by_view.setdefault(abnormality.key, []).append(abnormality)
+    by_view, rejections = _complete_views(tables)
     views: list[View] = []
-    for key, abnormalities in sorted(by_view.items()):
-        if key in tables.incomplete:
-            where = str(abnormalities[0].image if abnormalities else tables.views_without_lesion[key])
-            rejections.append(
-                Rejection(path=where, stage=STAGE, reason="another table row of this view cannot be used")
-            )
-            continue
-        images = list(dict.fromkeys(abnormality.image for abnormality in abnormalities))
+    for key, abnormalities in by_view:
+        images = _images(key, abnormalities, tables)
         try:
-            view = View(
-                patient_id=key.patient_id,
-                laterality=key.laterality,
-                view_position=key.view_position,
-                image_path=_image_file(images or [tables.views_without_lesion[key]], root=root, folders=tables.folders),
+            view = replace(
+                _listed_view(key, abnormalities, images),
+                image_path=_image_file(images, root=root, folders=tables.folders),
                 lesions=tuple(_lesion(each, root=root, folders=tables.folders) for each in abnormalities),
-                density=next((each.density for each in abnormalities if each.density), ""),
-                flags=_flags(abnormalities, images),
             )
         except (OSError, ValueError) as error:
-            where = str(images[0] if images else tables.views_without_lesion[key])
-            rejections.append(Rejection(path=where, stage=STAGE, reason=str(error)))
+            rejections.append(Rejection(path=str(images[0]), stage=STAGE, reason=str(error)))
             continue
         views.append(view)
     return views, rejections
+
+
+def list_views(source: Path) -> tuple[list[View], list[Rejection]]:
+    """List the views that the tables name, as `find_views` would find them were every file there.
+
+    Returns:
+        The views with the tables' paths, relative to the source and not looked for, and a rejection for each row or
+        view that cannot be used.
+
+    Raises:
+        FileNotFoundError: the folder, or every table in it, is absent.
+        ValueError: a table lacks a column or is no table.
+    """
+    tables = read_tables(source)
+    by_view, rejections = _complete_views(tables)
+    return [_listed_view(key, found, _images(key, found, tables)) for key, found in by_view], rejections
+
+
+def series_uids(view: View) -> tuple[str, ...]:
+    """Give the Series Instance UIDs (0020,000E) of a listed view: one film, and the masks and crops of its lesions.
+
+    Of a film that stands in two tables as two series, one is enough.
+
+    Args:
+        view: from `list_views`.
+    """
+    files = [view.image_path, *(path for lesion in view.lesions for path in lesion.mask_paths)]
+    return tuple(dict.fromkeys(path.parent.name for path in files))
+
+
+def _complete_views(tables: Tables) -> tuple[list[tuple[ViewKey, list[Abnormality]]], list[Rejection]]:
+    """Gather each view's lesions, sorted by view; a view of which a row was rejected is rejected too."""
+    by_view: dict[ViewKey, list[Abnormality]] = {key: [] for key in tables.views_without_lesion}
+    for abnormality in tables.abnormalities:
+        by_view.setdefault(abnormality.key, []).append(abnormality)
+    complete: list[tuple[ViewKey, list[Abnormality]]] = []
+    rejections = list(tables.rejections)
+    for key, abnormalities in sorted(by_view.items()):
+        if key in tables.incomplete:
+            where = str(_images(key, abnormalities, tables)[0])
+            rejections.append(
+                Rejection(path=where, stage=STAGE, reason="another table row of this view cannot be used")
+            )
+        else:
+            complete.append((key, abnormalities))
+    return complete, rejections
+
+
+def _images(key: ViewKey, abnormalities: Sequence[Abnormality], tables: Tables) -> list[PurePosixPath]:
+    """Give the view's films in the tables' layout: one, or two series of the same film."""
+    return list(dict.fromkeys(each.image for each in abnormalities)) or [tables.views_without_lesion[key]]
+
+
+def _listed_view(key: ViewKey, abnormalities: Sequence[Abnormality], images: Sequence[PurePosixPath]) -> View:
+    """Describe a view by its rows alone, with the tables' paths."""
+    official = {each.official_split for each in abnormalities} or {_official_split(images[0])} - {None}
+    return View(
+        patient_id=key.patient_id,
+        laterality=key.laterality,
+        view_position=key.view_position,
+        image_path=Path(images[0]),
+        lesions=tuple(_listed_lesion(each) for each in abnormalities),
+        density=next((each.density for each in abnormalities if each.density), ""),
+        flags=_flags(abnormalities, images),
+        official_splits=tuple(split for split in Split if split in official),
+    )
+
+
+def _listed_lesion(abnormality: Abnormality) -> Lesion:
+    return Lesion(
+        lesion_id=abnormality.lesion_id,
+        mask_paths=tuple(Path(path) for path in abnormality.masks),
+        abnormality=abnormality.abnormality,
+        pathology=abnormality.pathology,
+        assessment=abnormality.assessment,
+        descriptors=abnormality.descriptors,
+    )
 
 
 def read_tables(source: Path) -> Tables:
@@ -172,7 +244,8 @@ def read_tables(source: Path) -> Tables:
     rejections: list[Rejection] = []
     incomplete: set[ViewKey] = set()
     for path in present:
-        for line, row in _read_rows(path, required=_TABLE_COLUMNS, one_of=_DENSITY_COLUMNS):
+        official_split = Split.TRAINING if "_train_" in path.name else Split.TEST
+        for line, row in read_rows(path, required=_TABLE_COLUMNS, one_of=_DENSITY_COLUMNS):
             where = f"{path.name}:{line}"
             try:
                 key = _view_key(row)
@@ -180,7 +253,7 @@ def read_tables(source: Path) -> Tables:
                 rejections.append(Rejection(path=where, stage=STAGE, reason=str(error)))
                 continue
             try:
-                abnormality = _abnormality(row, key=key, where=where)
+                abnormality = _abnormality(row, key=key, where=where, official_split=official_split)
             except ValueError as error:
                 rejections.append(Rejection(path=where, stage=STAGE, reason=str(error)))
                 incomplete.add(key)
@@ -192,7 +265,7 @@ def read_tables(source: Path) -> Tables:
     folders: dict[str, PurePosixPath] = {}
     views_without_lesion: dict[ViewKey, PurePosixPath] = {}
     if metadata_path.is_file():
-        series = [row for _, row in _read_rows(metadata_path, required=_METADATA_COLUMNS)]
+        series = [row for _, row in read_rows(metadata_path, required=_METADATA_COLUMNS)]
         # Backslashes: the download tool writes the separator of the machine that it ran on.
         folders = {row["Series UID"]: PurePosixPath(row["File Location"].replace("\\", "/")) for row in series}
         from_metadata, views_without_lesion = _beyond_the_tables(
@@ -209,27 +282,6 @@ def read_tables(source: Path) -> Tables:
     )
 
 
-def _read_rows(
-    path: Path, *, required: Sequence[str], one_of: Sequence[str] = ()
-) -> Iterable[tuple[int, dict[str, str]]]:
-    """Yield (line number of the row's end, values without surrounding blanks and line breaks) of a CSV file."""
-    # Bytes that are not UTF-8 become replacement characters: the row then fails by its value, not the whole table.
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
-        reader = csv.DictReader(stream, restval="")
-        try:
-            columns = reader.fieldnames or []
-            missing = [column for column in required if column not in columns]
-            if one_of and not set(one_of) & set(columns):
-                missing.append(" or ".join(one_of))
-            if missing:
-                raise ValueError(f"{path} lacks the column(s) {', '.join(missing)}; its first line names {columns}")
-            for row in reader:
-                # Values beyond the last column stand under the key None.
-                yield reader.line_num, {key: _LINE_BREAK.sub("", value).strip() for key, value in row.items() if key}
-        except csv.Error as error:
-            raise ValueError(f"{path} is not a readable table near line {reader.line_num}: {error}") from error
-
-
 def _view_key(row: Mapping[str, str]) -> ViewKey:
     patient_id, side, view = row["patient_id"], row["left or right breast"], row["image view"]
     if not _PATIENT.fullmatch(patient_id):
@@ -241,7 +293,7 @@ def _view_key(row: Mapping[str, str]) -> ViewKey:
     return ViewKey(patient_id=patient_id, laterality=_LATERALITIES[side], view_position=ViewPosition(view))
 
 
-def _abnormality(row: Mapping[str, str], *, key: ViewKey, where: str) -> Abnormality:
+def _abnormality(row: Mapping[str, str], *, key: ViewKey, where: str, official_split: Split) -> Abnormality:
     number, kind = row["abnormality id"], row["abnormality type"]
     if not number.isdigit():
         raise ValueError(f"abnormality id is {number!r}; it must be a number")
@@ -258,6 +310,9 @@ def _abnormality(row: Mapping[str, str], *, key: ViewKey, where: str) -> Abnorma
         abnormality=kind,
         pathology=row["pathology"],
         density=next(row[column] for column in _DENSITY_COLUMNS if column in row),
+        assessment=row.get("assessment", ""),
+        descriptors=tuple(row[column] for column in _DESCRIPTOR_COLUMNS if column in row),
+        official_split=official_split,
         image=image,
         masks=tuple(
             _table_path(row[column], column=column) for column in ("ROI mask file path", "cropped image file path")
@@ -279,6 +334,12 @@ def _subject_key(subject: re.Match[str]) -> ViewKey:
         laterality=_LATERALITIES[subject["side"]],
         view_position=ViewPosition(subject["view"]),
     )
+
+
+def _official_split(path: PurePosixPath) -> Split | None:
+    """Read the official split from the subject's name that a path of the tables' layout begins with."""
+    subject = _SUBJECT.fullmatch(path.parts[0])
+    return _OFFICIAL_SPLITS[subject["split"]] if subject else None
 
 
 def _beyond_the_tables(
@@ -312,6 +373,9 @@ def _beyond_the_tables(
             abnormality=_ABNORMALITIES[kind],
             pathology="",
             density="",
+            assessment="",
+            descriptors=(),
+            official_split=_official_split(paths[0]),
             image=images[key].get(kind) or next(iter(images[key].values())),
             masks=tuple(paths),
         )
@@ -350,12 +414,7 @@ def _lesion(abnormality: Abnormality, *, root: Path, folders: Mapping[str, PureP
             problems.append(str(error))
     if not mask_paths:
         raise FileNotFoundError(f"no file for the mask of {abnormality.lesion_id}: {'; '.join(problems)}")
-    return Lesion(
-        lesion_id=abnormality.lesion_id,
-        mask_paths=tuple(mask_paths),
-        abnormality=abnormality.abnormality,
-        pathology=abnormality.pathology,
-    )
+    return replace(_listed_lesion(abnormality), mask_paths=tuple(mask_paths))
 
 
 def _series_files(path: PurePosixPath, *, root: Path, folders: Mapping[str, PurePosixPath]) -> list[Path]:
@@ -369,23 +428,13 @@ def _series_files(path: PurePosixPath, *, root: Path, folders: Mapping[str, Pure
     candidates = [folders[series_uid]] if series_uid in folders else []
     candidates.append(path.parent)
     for relative in candidates:
-        folder = _inside(root / relative, root=root, shown=relative)
+        folder = inside(root / relative, root=root, shown=relative)
         if folder.is_dir():
             files = sorted(each for each in folder.iterdir() if each.suffix.lower() == ".dcm")
             if not files:
                 raise FileNotFoundError(f"folder {relative} holds no .dcm file")
-            return [_inside(each, root=root, shown=relative / each.name) for each in files]
+            return [inside(each, root=root, shown=relative / each.name) for each in files]
     raise FileNotFoundError(f"folder {candidates[0]} is not there")
-
-
-def _inside(path: Path, *, root: Path, shown: PurePosixPath) -> Path:
-    try:
-        resolved = path.resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name too long, a null byte
-        raise ValueError(f"{shown} cannot be followed: {type(error).__name__}") from error
-    if not resolved.is_relative_to(root):
-        raise ValueError(f"{shown} leads out of the source folder")
-    return resolved
 
 
 def _flags(abnormalities: Sequence[Abnormality], images: Sequence[PurePosixPath]) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ class BreastViews:
 
     Args:
         pair_id: patient, examination where the collection tells it, and side, e.g. ``P_00012_L``.
-        flags: ``lesion_counts_differ``; ``pathology_differs:LESION_ID`` for a lesion that both views name alike.
+        flags: ``lesion_counts_differ``; for a lesion that both views name alike ``pathology_differs:LESION_ID``,
+            ``assessment_differs:LESION_ID``, ``descriptors_differ:LESION_ID``.
     """
 
     pair_id: str
@@ -97,9 +98,12 @@ def _disagreements(cc: View, mlo: View) -> tuple[str, ...]:
     in_cc = {lesion.lesion_id: lesion for lesion in cc.lesions}
     in_mlo = {lesion.lesion_id: lesion for lesion in mlo.lesions}
     flags = ["lesion_counts_differ"] if len(in_cc) != len(in_mlo) else []
-    flags.extend(
-        f"pathology_differs:{lesion_id}"
-        for lesion_id in sorted(in_cc.keys() & in_mlo.keys())
-        if in_cc[lesion_id].pathology != in_mlo[lesion_id].pathology
-    )
+    for lesion_id in sorted(in_cc.keys() & in_mlo.keys()):
+        first, second = in_cc[lesion_id], in_mlo[lesion_id]
+        if first.pathology != second.pathology:
+            flags.append(f"pathology_differs:{lesion_id}")
+        if first.assessment != second.assessment:
+            flags.append(f"assessment_differs:{lesion_id}")
+        if first.descriptors != second.descriptors:
+            flags.append(f"descriptors_differ:{lesion_id}")
     return tuple(flags)

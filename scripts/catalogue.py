@@ -1,4 +1,4 @@
-"""Count what a collection holds, without pixels: ``python -m scripts.catalogue cbis_ddsm --source DIR --output DIR``."""
+"""Count a collection without reading pixels: ``python -m scripts.catalogue cbis_ddsm --source DIR --output DIR``."""
 
 from __future__ import annotations
 

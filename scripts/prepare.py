@@ -9,6 +9,7 @@ from pathlib import Path
 import fire
 
 from bundle.collection import prepare_collection
+from bundle.datasets.splitting import SplitRule
 from bundle.preparation import PreparationSettings
 from bundle.radiomics.settings import read_settings
 from bundle.switches import read_switch
@@ -26,6 +27,7 @@ def prepare(
     spacing_mm: float = PreparationSettings.spacing_mm,
     assumed_spacing_mm: float = PreparationSettings.assumed_spacing_mm,
     fractions: tuple[float, float, float] = (0.70, 0.15, 0.15),
+    split: str = SplitRule.RANDOM.value,
     seed: int = 0,
     workers: int = -1,
     radiomics_config: str = str(RADIOMICS_CONFIG),
@@ -44,6 +46,7 @@ def prepare(
         spacing_mm: pixel spacing of the prepared views.
         assumed_spacing_mm: of films whose files do not tell theirs; such pairs are flagged.
         fractions: part of the patients in training, validation and test.
+        split: random, or official: the collection's own, of whose training patients the validation takes its part.
         seed: of the split and of the random regions.
         workers: views worked on at once; -1 for one per core.
         radiomics_config: settings of the radiomic features.
@@ -67,8 +70,15 @@ def prepare(
         seed=whole_number(seed, name="seed"),
         workers=whole_number(workers, name="workers"),
         overwrite=read_switch(overwrite, name="overwrite"),
+        split_rule=_split_rule(split),
     )
     print("\n".join(summary.lines()))
+
+
+def _split_rule(value: object) -> SplitRule:
+    if value not in set(SplitRule):
+        raise ValueError(f"--split is {value!r}; it must be one of {', '.join(SplitRule)}")
+    return SplitRule(str(value))
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ from bundle.collection.view_task import (
 from bundle.datasets import cbis_ddsm
 from bundle.datasets.pairing import STAGE as PAIRING
 from bundle.datasets.pairing import pair_views
-from bundle.datasets.splitting import split_patients
+from bundle.datasets.splitting import SplitRule, split_officially, split_patients
 from bundle.imaging.canvas import FRAME_MM, canvas_scale, exceeds_canvas
 from bundle.preparation import PreparationSettings
 from bundle.radiomics.features import FEATURE_NAMES
@@ -67,6 +67,7 @@ class PreparationSummary:
         reused_views: those of them, and of the rejected ones, that an earlier run had done.
         pairs: number of complete pairs by split.
         rejections: number of rows in ``rejected.csv`` by stage.
+        straddling_patients: number of patients whom the official split has in both training and test; None without it.
     """
 
     output: Path
@@ -75,6 +76,7 @@ class PreparationSummary:
     reused_views: int
     pairs: Mapping[Split, int]
     rejections: Mapping[str, int]
+    straddling_patients: int | None = None
 
     def lines(self) -> list[str]:
         """Say it in sentences."""
@@ -87,6 +89,11 @@ class PreparationSummary:
             f"rejections: {sum(self.rejections.values())}{f' ({by_stage})' if by_stage else ''} "
             f"in {self.output / 'rejected.csv'}",
         ]
+        if self.straddling_patients is not None:
+            lines.append(
+                f"official split: {self.straddling_patients} patients stand in both training and test; "
+                "all their views went to test"
+            )
         lines.extend(
             f"warning: no pair is left in the {split} split; add patients or use another seed"
             for split, count in self.pairs.items()
@@ -106,6 +113,7 @@ def prepare_collection(
     seed: int,
     workers: int,
     overwrite: bool = False,
+    split_rule: SplitRule = SplitRule.RANDOM,
 ) -> PreparationSummary:
     """Prepare a collection; what an earlier run with the same settings has done is not done again.
 
@@ -119,6 +127,7 @@ def prepare_collection(
         seed: of the split and of the random regions.
         workers: views worked on at once; -1 for one per core.
         overwrite: remove a preparation that the output holds, whatever its settings.
+        split_rule: by chance, or the collection's own.
 
     Returns:
         The counts.
@@ -144,12 +153,25 @@ def prepare_collection(
     rejections.extend(unpaired)
     if not breasts:
         raise ValueError(_nothing_left("no breast has both views", rejections, source=source))
-    splits = split_patients((breast.patient_id for breast in breasts), fractions=fractions, seed=seed)
+    straddling_patients: int | None = None
+    splits: Mapping[str, Split]
+    if split_rule is SplitRule.OFFICIAL:
+        # Of all views of the patients, paired or not: none may have been seen on the other side.
+        paired = {breast.patient_id for breast in breasts}
+        official: dict[str, set[Split]] = {patient_id: set() for patient_id in paired}
+        for view in views:
+            if view.patient_id in paired:
+                official[view.patient_id].update(view.official_splits)
+        official_split = split_officially(official, fractions=fractions, seed=seed)
+        splits, straddling_patients = official_split.splits, len(official_split.straddling)
+    else:
+        splits = split_patients((breast.patient_id for breast in breasts), fractions=fractions, seed=seed)
     pairs = [breast.in_split(splits[breast.patient_id]) for breast in breasts]
 
     settings = {
         "collection": collection,
         "seed": seed,
+        "split": split_rule.value,
         "fractions": {split.value: fraction for split, fraction in fractions.items()},
         "preparation": asdict(preparation),
         "radiomics": {**radiomics.as_dict(), "settings_hash": settings_hash(radiomics)},
@@ -215,6 +237,7 @@ def prepare_collection(
         reused_views=reused,
         pairs={split: sum(pair.split is split for pair in complete) for split in Split},
         rejections=dict(sorted(Counter(rejection.stage for rejection in rejections).items())),
+        straddling_patients=straddling_patients,
     )
 
 

@@ -5,8 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bundle.vocabulary import Split
+
+
+class SplitRule(StrEnum):
+    """How patients are given to training, validation and test."""
+
+    RANDOM = "random"
+    """By chance: `split_patients`."""
+    OFFICIAL = "official"
+    """By the collection's own split: `split_officially`."""
 
 
 @dataclass(frozen=True, kw_only=True)

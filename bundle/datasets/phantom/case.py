@@ -27,8 +27,8 @@ from bundle.vocabulary import Laterality, ViewPosition
 
 # A lesion whose mask is smaller in a view is not reported there.
 SMALLEST_MASK_MM2 = 12.0
-# How often the lesions are drawn again for a quirk; two of five draws serve the most demanding one.
-_MOST_DRAWS = 40
+# How often the lesions are drawn again for a quirk; about one of four draws serves the most demanding one.
+_MOST_DRAWS = 100
 _QUIRK_BORDER_MM = 3.0
 _QUIRK_LABEL_DOT_MM = 1.5
 

@@ -24,8 +24,8 @@ WINDOW_MM = 25.6
 MARGIN_MM = 10.0
 # Below, the window's own width shows; above, the noise of quanta and film, and at 0.8 mm the pixels do.
 BAND_PER_MM = (0.15, 0.5)
-# Below this share of the Nyquist frequency the pixels' and the resampling's blur changes the slope little.
-_USABLE_SHARE_OF_NYQUIST = 0.8
+# The band's upper end is then 0.8 of the Nyquist frequency; nearer to it the pixels themselves bend the slope.
+COARSEST_SPACING_MM = 0.8
 _REFERENCE_EXPONENT = 3.0
 _SQUARES_PER_WINDOW = 4
 _FEWEST_SQUARES = 4
@@ -37,7 +37,7 @@ def spectral_exponent(image: np.ndarray, breast: np.ndarray, *, spacing_mm: floa
     Args:
         image: grey values ``[rows, columns]`` on any linear scale.
         breast: bool ``[rows, columns]``, the breast without the pectoral muscle where that is known.
-        spacing_mm: of the pixels, at most 0.8 mm / `BAND_PER_MM`'s upper end / 2.
+        spacing_mm: of the pixels, at most `COARSEST_SPACING_MM`.
 
     Returns:
         beta; NaN where fewer than four squares fit into the breast, or where all of them are uniform.
@@ -49,10 +49,9 @@ def spectral_exponent(image: np.ndarray, breast: np.ndarray, *, spacing_mm: floa
         raise ValueError(
             f"image has the shape {list(image.shape)}, breast {list(breast.shape)}: both must be [rows, columns]."
         )
-    coarsest = _USABLE_SHARE_OF_NYQUIST / (2 * BAND_PER_MM[1])
-    if not 0 < spacing_mm <= coarsest + 1e-9:
+    if not 0 < spacing_mm <= COARSEST_SPACING_MM:
         raise ValueError(
-            f"spacing_mm is {spacing_mm}: it must be positive and at most {coarsest:g} mm for the band up to "
+            f"spacing_mm is {spacing_mm}: it must be positive and at most {COARSEST_SPACING_MM:g} mm for the band up to "
             f"{BAND_PER_MM[1]} per mm."
         )
     size = round(WINDOW_MM / spacing_mm)

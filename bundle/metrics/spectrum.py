@@ -51,8 +51,8 @@ def spectral_exponent(image: np.ndarray, breast: np.ndarray, *, spacing_mm: floa
         )
     if not 0 < spacing_mm <= COARSEST_SPACING_MM:
         raise ValueError(
-            f"spacing_mm is {spacing_mm}: it must be positive and at most {COARSEST_SPACING_MM:g} mm for the band up to "
-            f"{BAND_PER_MM[1]} per mm."
+            f"spacing_mm is {spacing_mm}: it must be positive and at most {COARSEST_SPACING_MM:g} mm for the band "
+            f"up to {BAND_PER_MM[1]} per mm."
         )
     size = round(WINDOW_MM / spacing_mm)
     squares = _squares(breast, size=size, margin_px=MARGIN_MM / spacing_mm)

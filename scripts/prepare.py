@@ -9,6 +9,7 @@ from pathlib import Path
 import fire
 
 from bundle.collection import prepare_collection
+from bundle.collection.side_files import SideFiles
 from bundle.datasets.splitting import SplitRule
 from bundle.preparation import PreparationSettings
 from bundle.radiomics.settings import read_settings
@@ -32,6 +33,9 @@ def prepare(
     workers: int = -1,
     radiomics_config: str = str(RADIOMICS_CONFIG),
     overwrite: bool = False,
+    key: str | None = None,
+    masks: str | None = None,
+    table: str | None = None,
     **unknown_options: object,
 ) -> None:
     """Find the views, pair them, split by patient, make each view ready, extract the radiomics, write tables.
@@ -39,7 +43,7 @@ def prepare(
     A run that was stopped goes on where it stopped when the same command is given again.
 
     Args:
-        collection: cbis_ddsm.
+        collection: cbis_ddsm, dicom (any folder of DICOM files) or table (pictures that a table names).
         *unknown_values: refused.
         source: the collection's folder.
         output: folder for the prepared collection: absent, empty, or holding one.
@@ -51,6 +55,9 @@ def prepare(
         workers: views worked on at once; -1 for one per core.
         radiomics_config: settings of the radiomic features.
         overwrite: remove a preparation that the output holds.
+        key: for dicom: file with the key of the patients' pseudonyms, outside the output; made at first use.
+        masks: for dicom: CSV file with the columns image, mask and lesion.
+        table: for table: CSV file with the columns patient, side, view, image, mask, lesion and spacing.
         **unknown_options: refused.
     """
     refuse_unexpected(unknown_values, unknown_options, command="python -m scripts.prepare")
@@ -71,6 +78,11 @@ def prepare(
         workers=whole_number(workers, name="workers"),
         overwrite=read_switch(overwrite, name="overwrite"),
         split_rule=_split_rule(split),
+        side_files=SideFiles(
+            key=None if key is None else path(key, name="key"),
+            masks=None if masks is None else path(masks, name="masks"),
+            table=None if table is None else path(table, name="table"),
+        ),
     )
     print("\n".join(summary.lines()))
 

@@ -27,6 +27,8 @@ from tqdm import tqdm
 
 import bundle
 from bundle.collection.files import write_json, write_table
+from bundle.collection.side_files import COLLECTIONS_WITH_FILES, SideFiles, require_fitting
+from bundle.collection.side_files import find_views as find_views_with_files
 from bundle.collection.view_task import (
     ViewResult,
     ViewTask,
@@ -114,11 +116,12 @@ def prepare_collection(
     workers: int,
     overwrite: bool = False,
     split_rule: SplitRule = SplitRule.RANDOM,
+    side_files: SideFiles | None = None,
 ) -> PreparationSummary:
     """Prepare a collection; what an earlier run with the same settings has done is not done again.
 
     Args:
-        collection: one of `COLLECTIONS`.
+        collection: one of `COLLECTIONS` or `COLLECTIONS_WITH_FILES`.
         source: the collection's folder.
         output: a folder that is absent, empty, or holds a preparation.
         preparation: how views are made ready.
@@ -128,6 +131,7 @@ def prepare_collection(
         workers: views worked on at once; -1 for one per core.
         overwrite: remove a preparation that the output holds, whatever its settings.
         split_rule: by chance, or the collection's own.
+        side_files: what the collections dicom and table need beside their folder.
 
     Returns:
         The counts.
@@ -137,8 +141,12 @@ def prepare_collection(
         FileExistsError: the output holds other files, or a preparation with other settings.
         ValueError: an argument is not allowed, a table is no table, or nothing is left to prepare.
     """
-    if collection not in COLLECTIONS:
-        raise ValueError(f"collection is {collection!r}; it must be one of {', '.join(COLLECTIONS)}")
+    if collection not in (*COLLECTIONS, *COLLECTIONS_WITH_FILES):
+        raise ValueError(
+            f"collection is {collection!r}; it must be one of {', '.join((*COLLECTIONS, *COLLECTIONS_WITH_FILES))}"
+        )
+    side_files = side_files or SideFiles()
+    require_fitting(collection, side_files, output=output)
     finest_canvas_mm = min(radiomics.canvas_spacings_mm)
     if finest_canvas_mm < preparation.spacing_mm:
         raise ValueError(
@@ -147,7 +155,10 @@ def prepare_collection(
         )
     if workers == 0 or workers < -1:
         raise ValueError(f"workers is {workers}; it must be 1 or more, or -1 for one per core")
-    views, rejections = COLLECTIONS[collection](source)
+    if collection in COLLECTIONS:
+        views, rejections = COLLECTIONS[collection](source)
+    else:
+        views, rejections = find_views_with_files(collection, source, files=side_files, workers=workers)
     source = source.resolve()
     breasts, unpaired = pair_views(views)
     rejections.extend(unpaired)

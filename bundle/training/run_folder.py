@@ -31,6 +31,7 @@ LOSS_COLUMNS = (
 )
 METRIC_COLUMNS = ("val_L1", "val_SSIM", "val_PSNR", "val_in_breast_SSIM", "val_in_breast_PSNR")
 CHECKPOINT_NAME = "checkpoint.pt"
+PANELS_NAME = "panels"  # of the pictures that EpochPanels writes
 PREPARATION_TARGET = f"{PreparationSettings.__module__}.{PreparationSettings.__qualname__}"
 OTHER_RUN_REMEDY = "name another --output_dir, or start anew with --resume false."
 
@@ -120,7 +121,8 @@ class RunFolder:
         checkpoint = self.folder / CHECKPOINT_NAME
         if not self.resume:
             # Before anything of the new run is there: stopped early, it must not look like the old one.
-            for path in (checkpoint, self.folder / "results.csv", self.folder / "model.pt"):
+            panels = (self.folder / PANELS_NAME).glob("epoch_*.png")
+            for path in (checkpoint, self.folder / "results.csv", self.folder / "model.pt", *panels):
                 path.unlink(missing_ok=True)
         elif checkpoint.is_file():
             self._restore(engine, checkpoint)

@@ -13,6 +13,7 @@ from monai.engines import Evaluator
 from tqdm import tqdm
 
 from bundle.report.panels import view_panel
+from bundle.training.run_folder import PANELS_NAME
 
 
 class TrainingProgress:
@@ -68,7 +69,7 @@ class EpochPanels:
     """
 
     def __init__(self, *, output_dir: str | Path, cases: int = 4) -> None:
-        self.folder = Path(output_dir) / "panels"
+        self.folder = Path(output_dir) / PANELS_NAME
         self.cases = cases
         self._rows: list[list[np.ndarray]] = []
 

@@ -37,7 +37,7 @@ from bundle.collection.view_task import (
     stored_result,
     without_features,
 )
-from bundle.datasets import cbis_ddsm
+from bundle.datasets import cbis_ddsm, inbreast
 from bundle.datasets.pairing import STAGE as PAIRING
 from bundle.datasets.pairing import pair_views
 from bundle.datasets.splitting import SplitRule, split_officially, split_patients
@@ -49,7 +49,10 @@ from bundle.radiomics.settings import RadiomicsSettings, settings_hash
 from bundle.records import Canvas, Pair, Rejection, View
 from bundle.vocabulary import Direction, Split, ViewPosition
 
-COLLECTIONS: Mapping[str, Callable[[Path], tuple[list[View], list[Rejection]]]] = {"cbis_ddsm": cbis_ddsm.find_views}
+COLLECTIONS: Mapping[str, Callable[[Path], tuple[list[View], list[Rejection]]]] = {
+    "cbis_ddsm": cbis_ddsm.find_views,
+    "inbreast": inbreast.find_views,
+}
 """How each collection's views are found; a collection is added by adding its reader here."""
 
 _PREPARATION_NAME = "preparation.json"

@@ -19,6 +19,7 @@ import numpy as np
 from bundle.collection.files import write_json
 from bundle.collection.film_file import read_view_film
 from bundle.dicom.masks import choose_mask, fit_to_film
+from bundle.imaging.contours import contour_mask
 from bundle.imaging.resampling import resample_image, resample_mask
 from bundle.preparation import (
     OrientedView,
@@ -32,7 +33,7 @@ from bundle.preparation import (
 from bundle.radiomics.extraction import extract_features
 from bundle.radiomics.regions import Region, draw_region, region_generator, region_mask
 from bundle.radiomics.settings import RadiomicsSettings
-from bundle.records import PreparedView, Rejection, View
+from bundle.records import Film, Lesion, PreparedView, Rejection, View
 from bundle.vocabulary import RadiomicsScale, Split
 
 _LESION_FLAG = re.compile(r"lesion_(\d+)_(\w+)")
@@ -157,7 +158,7 @@ def _result_path(task: ViewTask) -> Path:
 def _made_ready(task: ViewTask) -> ViewResult:
     view, stage, path = task.view, "read", task.view.image_path
     flags: list[str] = list(view.flags)
-    masked_lesions = [lesion for lesion in view.lesions if lesion.mask_paths]
+    masked_lesions = [lesion for lesion in view.lesions if lesion.mask_paths or lesion.contours]
     try:
         film = read_view_film(view)
         if film.view_position not in (None, view.view_position):
@@ -173,6 +174,9 @@ def _made_ready(task: ViewTask) -> ViewResult:
         film_shape = (film.pixels.shape[0], film.pixels.shape[1])
         masks = []
         for lesion in masked_lesions:
+            if lesion.contours:
+                masks.append(_outlined(lesion, film, task.preparation))
+                continue
             path = lesion.mask_paths[0]
             path, mask = choose_mask(lesion.mask_paths, film_shape, frames=lesion.mask_frames)
             if mask.shape != film_shape:
@@ -199,6 +203,19 @@ def _made_ready(task: ViewTask) -> ViewResult:
         lesions=tuple(lesions),
         regions=tuple(_region_features(task, prepared)),
     )
+
+
+def _outlined(lesion: Lesion, film: Film, preparation: PreparationSettings) -> np.ndarray:
+    """Fill a lesion's contours on the film's grid: bool ``[rows, columns]``."""
+    assumed_mm = preparation.assumed_spacing_mm
+    try:
+        return contour_mask(
+            lesion.contours,
+            (film.pixels.shape[0], film.pixels.shape[1]),
+            spacing_mm=film.spacing_mm or (assumed_mm, assumed_mm),
+        )
+    except ValueError as error:
+        raise ValueError(f"{lesion.lesion_id}: {error}") from None
 
 
 def _with_lesion_id(flag: str, lesion_ids: Sequence[str]) -> str:
@@ -318,7 +335,7 @@ def _task_key(task: ViewTask) -> str:
         "seed": task.seed,
         "split": task.split,
         "flags": task.view.flags,
-        "lesions": [(lesion.lesion_id, lesion.mask_frames) for lesion in task.view.lesions],
+        "lesions": [(lesion.lesion_id, lesion.mask_frames, lesion.contours) for lesion in task.view.lesions],
         "stated_spacing": task.view.spacing_mm,
         "files": [(str(path), *_size_and_time(path)) for path in paths],
     }

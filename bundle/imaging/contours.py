@@ -47,6 +47,21 @@ def contour_mask(
     return mask
 
 
+def holds_point(contour: Sequence[tuple[float, float]], point: tuple[float, float]) -> bool:
+    """Tell whether a polygon holds a point (even-odd rule, a corner's upper edge counting as its own).
+
+    Args:
+        contour: (row, column) positions.
+        point: (row, column).
+    """
+    start = np.asarray(contour, dtype=float).reshape(-1, 2)
+    stop = np.roll(start, -1, axis=0)
+    crossing = (start[:, 0] <= point[0]) != (stop[:, 0] <= point[0])
+    start, stop = start[crossing], stop[crossing]
+    column = start[:, 1] + (point[0] - start[:, 0]) / (stop[:, 0] - start[:, 0]) * (stop[:, 1] - start[:, 1])
+    return bool(np.count_nonzero(column <= point[1]) % 2)
+
+
 def _add_disk(mask: np.ndarray, point: np.ndarray, *, spacing_mm: tuple[float, float]) -> None:
     """Mark the pixels whose centres are within the radius, and always the point's own."""
     _add_pixels(mask, point[None])

@@ -57,7 +57,7 @@ def test_too_small_a_breast_and_a_uniform_one_have_none() -> None:
 
 def test_coarse_pixels_and_unequal_shapes_are_refused() -> None:
     breast = np.ones((100, 100), dtype=bool)
-    with pytest.raises(ValueError, match="at most 0.8 mm"):
+    with pytest.raises(ValueError, match=r"at most 0\.8 mm"):
         spectral_exponent(np.ones((100, 100)), breast, spacing_mm=1.0)
     with pytest.raises(ValueError, match="both must be"):
         spectral_exponent(np.ones((90, 100)), breast, spacing_mm=0.5)

@@ -121,7 +121,7 @@ def _union(dataset: pydicom.Dataset, frames: Sequence[int]) -> np.ndarray:
             raise ValueError(f"frame {frame + 1} is not there; the file has {count}")
         with silent_parser():
             try:
-                pixels = pixel_array(dataset, index=frame)
+                pixels = _frame_pixels(dataset, frame, shape=(mask.shape[0], mask.shape[1]))
             except PARSE_ERRORS as error:
                 raise ValueError(
                     f"frame {frame + 1} cannot be decoded ({type(error).__name__}); cut short or damaged?"
@@ -132,6 +132,21 @@ def _union(dataset: pydicom.Dataset, frames: Sequence[int]) -> np.ndarray:
     if not mask.any():
         raise ValueError("the mask is empty, no pixel of its frames is marked")
     return mask
+
+
+def _frame_pixels(dataset: pydicom.Dataset, frame: int, *, shape: tuple[int, int]) -> np.ndarray:
+    """Decode one frame.
+
+    Frames of one bit a pixel follow each other without filling bits (PS3.5 section 8.1.1): a frame may begin within a
+    byte, where pydicom decodes no single frame.
+    """
+    if dataset.BitsAllocated != 1 or dataset.file_meta.TransferSyntaxUID.is_compressed:
+        return pixel_array(dataset, index=frame)
+    first = frame * shape[0] * shape[1]
+    last = first + shape[0] * shape[1]
+    octets = np.frombuffer(dataset.PixelData, np.uint8)[first // 8 : -(-last // 8)]
+    bits = np.unpackbits(octets, bitorder="little")[first % 8 :]
+    return bits[: last - first].reshape(shape)
 
 
 def _checked_layout(dataset: pydicom.Dataset) -> tuple[int, int]:

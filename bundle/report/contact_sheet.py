@@ -196,7 +196,7 @@ def _tile_picture(views: Mapping[ViewPosition, PreparedView | str], *, title: st
     tile = Image.new("RGB", (TILE_COLUMNS, TILE_ROWS), BACKGROUND)
     drawing = ImageDraw.Draw(tile)
     drawing.text((GAP, 0), title, fill=TEXT_COLOUR, font=font)
-    for line, text in enumerate(_lines(", ".join(flags), columns=TILE_COLUMNS - 2 * GAP, font=font)[:2]):
+    for line, text in enumerate(_lines(", ".join(_joined(flags)), columns=TILE_COLUMNS - 2 * GAP, font=font)[:2]):
         drawing.text((GAP, (2 + line) * LINE_ROWS), text, fill=FLAG_COLOUR, font=font)
     for index, (position, view) in enumerate(views.items()):
         left = GAP + index * (BAR_COLUMNS + VIEW_COLUMNS + GAP)
@@ -209,6 +209,16 @@ def _tile_picture(views: Mapping[ViewPosition, PreparedView | str], *, title: st
         drawing.text((left, LINE_ROWS), f"{position} film: wall {wall}{turned}", fill=TEXT_COLOUR, font=font)
         tile.paste(draw_view(view), (left, TEXT_LINES * LINE_ROWS))
     return tile
+
+
+def _joined(flags: Sequence[str]) -> list[str]:
+    """Say once what is flagged in both views: ``cc:x`` and ``mlo:x`` become ``both:x``."""
+    cc, mlo = (
+        {flag.removeprefix(f"{view}:") for flag in flags if flag.startswith(f"{view}:")} for view in ("cc", "mlo")
+    )
+    both = cc & mlo
+    joined = [flag for flag in flags if flag.partition(":")[2] not in both or not flag.startswith(("cc:", "mlo:"))]
+    return [*(f"both:{flag}" for flag in sorted(both)), *joined]
 
 
 def _lines(text: str, *, columns: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
@@ -262,9 +272,10 @@ def _figure(tile: _Tile) -> str:
     tile.picture.save(buffer, format="JPEG", quality=JPEG_QUALITY)
     picture = base64.b64encode(buffer.getvalue()).decode("ascii")
     kind = "flagged" if tile.flags or tile.unreadable else "plain"
+    flags = html.escape("; ".join(_joined(tile.flags)))
     return (
         f'<figure class="{kind}"><img alt="{html.escape(tile.title)}" src="data:image/jpeg;base64,{picture}">'
-        f'<figcaption>{html.escape(tile.title)}<br><span class="flags">{html.escape("; ".join(tile.flags))}</span>'
+        f'<figcaption>{html.escape(tile.title)}<br><span class="flags">{flags}</span>'
         "</figcaption></figure>\n"
     )
 

@@ -18,7 +18,7 @@ class RandPairAugmentationd(RandomizableTransform):
     Positioning differs between two exposures of one breast, so each view has its own draw; source and mask, and target
     and its masks, move together. Exposure is one for the pair. There is no flip: it would break the canonical
     orientation. Views turn about the middle of the chest wall, which stays at the left edge; beyond the canvas the edge
-    repeats. MONAI's ``RandAffined`` does the same five times as slowly, a grid for each key.
+    repeats. MONAI's ``RandAffined`` turns about the middle of the frame, which takes the chest wall off its edge.
 
     Args:
         prob: probability that an item is changed.

@@ -84,8 +84,9 @@ _CRITERIA: dict[str, Callable[[View, Lesion | None], Sequence[str]]] = {
 def count_groups(catalogue: Catalogue) -> list[Count]:
     """Count views, breasts, pairs and lesions: all, and by each criterion's groups in order of their names.
 
-    A breast counts in every group that one of its views belongs to, and a lesion in every group that it belongs to in
-    one of its views, so that a criterion's groups can sum to more than all.
+    Official split and density are a view's, the other criteria a lesion's. A breast counts in every group that one of
+    its views belongs to, and a lesion in every group that it or its view belongs to in one of the two views, so that a
+    criterion's groups can sum to more than all.
     """
     complete = {_breast(pair.cc) for pair in catalogue.pairs}
     in_both = {(_breast(pair.cc), lesion_id) for pair in catalogue.pairs for lesion_id in lesions_in_both_views(pair)}

@@ -113,7 +113,8 @@ def read_exposure(dataset: pydicom.Dataset) -> Exposure:
 
 def _rank(dataset: pydicom.Dataset) -> int:
     """Give the preference by SOP class."""
-    sop_class = UID("".join(element_texts(dataset, "SOPClassUID")[:1]))
+    # Not validated: a warning would quote a value that a damaged file may have filled with anything.
+    sop_class = UID("".join(element_texts(dataset, "SOPClassUID")[:1]), validation_mode=pydicom.config.IGNORE)
     if sop_class == BreastTomosynthesisImageStorage:
         raise ValueError("tomosynthesis, not a projection")
     modality = "".join(element_texts(dataset, "Modality")[:1])

@@ -90,6 +90,7 @@ def catalogue(
         rows=sorted((each.path, each.stage, each.reason) for each in rejections),
     )
     print("\n".join(table_lines(count_groups(listed))))
+    print("a breast counts in every group that one of its views or lesions belongs to")
     print(f"complete pairs: {len(listed.pairs)}")
     print(f"{len(views)} views in {output_path / 'catalogue.csv'}; {len(rejections)} rejections in rejected.csv")
     if manifest_path is not None:

@@ -96,7 +96,7 @@ class PreparationSummary:
         ]
         if self.straddling_patients is not None:
             lines.append(
-                f"official split: {self.straddling_patients} patients stand in both training and test; "
+                f"official split: {self.straddling_patients} patient(s) stand in both training and test; "
                 "all their views went to test"
             )
         lines.extend(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
@@ -76,3 +77,14 @@ VIEWS = [
 def test_the_result_does_not_depend_on_the_order(orders):
     first, second = orders
     assert pair_views(first) == pair_views(second)
+
+
+def test_what_the_views_say_differently_of_the_same_lesion_is_flagged():
+    def one(position, **changes):
+        lesion = Lesion(lesion_id="mass_1", assessment="4", descriptors=("OVAL", "SPICULATED"))
+        return replace(view("P_1", position), lesions=(replace(lesion, **changes),))
+
+    cc = one(ViewPosition.CC)
+    assert pair_views([cc, one(ViewPosition.MLO)])[0][0].flags == ()
+    other = one(ViewPosition.MLO, assessment="5", descriptors=("ROUND", "SPICULATED"))
+    assert pair_views([cc, other])[0][0].flags == ("assessment_differs:mass_1", "descriptors_differ:mass_1")

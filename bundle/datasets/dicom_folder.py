@@ -35,6 +35,8 @@ from bundle.vocabulary import Laterality, ViewPosition
 STAGE = "catalogue"
 # Processes cost a second or two to start: below this many files one process is faster.
 _FEW_FILES = 256
+# Headers take about a millisecond each: handing files over one by one would cost as much as reading them.
+_BATCH_FILES = 64
 _DICOM_SUFFIXES = (".dcm", ".dicom")
 _LESION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -175,9 +177,9 @@ def _list_files(root: Path) -> tuple[list[PurePosixPath], list[Rejection]]:
 def _scan(files: Sequence[PurePosixPath], *, root: Path, workers: int) -> list[_Scanned]:
     """Read the headers of all files, in as many processes as are asked for."""
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        results = joblib.Parallel(n_jobs=workers if len(files) > _FEW_FILES else 1, return_as="generator")(
-            joblib.delayed(_scan_file)(root, name) for name in files
-        )
+        results = joblib.Parallel(
+            n_jobs=workers if len(files) > _FEW_FILES else 1, batch_size=_BATCH_FILES, return_as="generator"
+        )(joblib.delayed(_scan_file)(root, name) for name in files)
         return list(tqdm(results, total=len(files), desc="headers", unit="file"))
 
 

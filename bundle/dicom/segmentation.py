@@ -59,7 +59,8 @@ def find_segments(dataset: pydicom.Dataset) -> list[Segment]:
     """
     kind = "".join(element_texts(dataset, "SegmentationType")[:1])
     if kind not in ("BINARY", "FRACTIONAL"):
-        raise ValueError(f"Segmentation Type (0062,0001) is {kind!r}; it must be BINARY or FRACTIONAL")
+        # The value is not quoted: in a damaged file it may hold the elements behind it.
+        raise ValueError("Segmentation Type (0062,0001) is neither BINARY nor FRACTIONAL")
     tracking = {
         int(number): "".join(element_texts(item, "TrackingUID")[:1])
         for item in element_items(dataset, "SegmentSequence")

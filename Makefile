@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
-RUN := PYTHONPATH=. $(VENV)/bin/python
+# Passive waiting: on a busy machine, threads that spin for each other cost a multiple of the work itself.
+RUN := PYTHONPATH=. OMP_WAIT_POLICY=PASSIVE $(VENV)/bin/python
 INSTALLED := $(VENV)/installed-requirements.txt
 BUNDLE_RUN := $(RUN) -m monai.bundle run --config_file
 
@@ -36,9 +37,9 @@ clean:  ## remove what the demo and the tools wrote (not .venv)
 verify: $(INSTALLED)  ## what the MONAI Model Zoo checks: metadata, network, export, workflow properties
 	@$(RUN) -m scripts.verify
 
-# An unseen breast: another seed than the cohort's. `env -u` keeps a user's PYTHONPATH out of the demo.
 DEMO_TRAIN := "['configs/train.json','configs/demo.json']"
 DEMO_EVALUATE := "['configs/train.json','configs/evaluate.json','configs/demo.json']"
+# Step 5 takes a breast that no step has seen: of another seed than the cohort's.
 DEMO_INFERENCE := "['configs/inference.json','demo/train/network.json']" --weights demo/train/model.pt
 
 demo: $(INSTALLED)  ## the main job: phantom DICOM films, preparation, training, scores, a synthetic MLO (ten minutes)

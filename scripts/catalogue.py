@@ -11,6 +11,9 @@ import fire
 from bundle.atomic import replacing
 from bundle.collection import COLLECTIONS
 from bundle.collection.files import write_table
+from bundle.collection.side_files import COLLECTIONS_WITH_FILES, SideFiles, require_fitting
+from bundle.collection.side_files import find_views as find_views_with_files
+from bundle.collection.view_task import relative_rejection
 from bundle.datasets import cbis_ddsm
 from bundle.datasets.catalogue import (
     COLUMNS,
@@ -28,7 +31,7 @@ LISTERS: Mapping[str, Callable[[Path], tuple[list[View], list[Rejection]]]] = {
     **COLLECTIONS,
     "cbis_ddsm": cbis_ddsm.list_views,
 }
-"""How each collection's views are listed: CBIS-DDSM's before anything is downloaded, others as they are prepared."""
+"""How views are listed: CBIS-DDSM's before anything is downloaded, those of others as they are prepared."""
 
 SERIES: Mapping[str, Callable[[View], tuple[str, ...]]] = {"cbis_ddsm": cbis_ddsm.series_uids}
 """The series to download for a view, in the collections that The Cancer Imaging Archive holds."""
@@ -43,6 +46,10 @@ def catalogue(
     pairs: int | None = None,
     abnormality: str | None = None,
     seed: int = 0,
+    key: str | None = None,
+    masks: str | None = None,
+    table: str | None = None,
+    workers: int = -1,
     **unknown_options: object,
 ) -> None:
     """Count views, breasts, complete pairs and lesions, and write ``catalogue.csv`` with a row per view.
@@ -50,7 +57,7 @@ def catalogue(
     No pixel is read. With --manifest the series of complete pairs are listed for the archive's download tool.
 
     Args:
-        collection: cbis_ddsm, inbreast or another one that scripts.prepare knows.
+        collection: cbis_ddsm, inbreast, dicom (any folder of DICOM files) or table (pictures that a table names).
         *unknown_values: refused.
         source: the collection's folder; of cbis_ddsm the tables are enough.
         output: folder for catalogue.csv and rejected.csv.
@@ -58,11 +65,16 @@ def catalogue(
         pairs: how many complete pairs the manifest lists; all when it is not given.
         abnormality: only pairs with a lesion of this type in both views, e.g. mass or calcification.
         seed: of the choice of pairs.
+        key: for dicom: file with the key of the patients' pseudonyms, outside the output; made at first use.
+        masks: for dicom: CSV file with the columns image, mask and lesion.
+        table: for table: CSV file with the columns patient, side, view, image, mask, lesion and spacing.
+        workers: for dicom: processes that read headers; -1 for one per core.
         **unknown_options: refused.
     """
     refuse_unexpected(unknown_values, unknown_options, command="python -m scripts.catalogue")
-    if collection not in LISTERS:
-        raise ValueError(f"collection is {collection!r}; it must be one of {', '.join(LISTERS)}")
+    known = (*LISTERS, *COLLECTIONS_WITH_FILES)
+    if collection not in known:
+        raise ValueError(f"collection is {collection!r}; it must be one of {', '.join(known)}")
     source_path, output_path = path(source, name="source"), path(output, name="output")
     manifest_path = None if manifest is None else path(manifest, name="manifest")
     number = None if pairs is None else whole_number(pairs, name="pairs")
@@ -72,7 +84,18 @@ def catalogue(
     if manifest_path is not None and collection not in SERIES:
         raise ValueError(f"--manifest lists series of {', '.join(SERIES)}; {collection} is not in the archive")
 
-    views, rejections = LISTERS[collection](source_path)
+    files = SideFiles(
+        key=None if key is None else path(key, name="key"),
+        masks=None if masks is None else path(masks, name="masks"),
+        table=None if table is None else path(table, name="table"),
+    )
+    require_fitting(collection, files, output=output_path)
+    workers = whole_number(workers, name="workers")
+    if collection in LISTERS:
+        views, rejections = LISTERS[collection](source_path)
+    else:
+        views, rejections = find_views_with_files(collection, source_path, files=files, workers=workers)
+    rejections = [relative_rejection(rejection, source=source_path.resolve()) for rejection in rejections]
     listed = Catalogue.of(views)
     # Chosen before anything is written: a wrong number leaves no half of the output.
     chosen = (
@@ -83,7 +106,7 @@ def catalogue(
         )
     )
     output_path.mkdir(parents=True, exist_ok=True)
-    write_table(output_path / "catalogue.csv", columns=COLUMNS, rows=catalogue_rows(listed))
+    write_table(output_path / "catalogue.csv", columns=COLUMNS, rows=catalogue_rows(listed, source=source_path))
     write_table(
         output_path / "rejected.csv",
         columns=("path", "stage", "reason"),

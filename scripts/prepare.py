@@ -43,7 +43,7 @@ def prepare(
     A run that was stopped goes on where it stopped when the same command is given again.
 
     Args:
-        collection: cbis_ddsm, dicom (any folder of DICOM files) or table (pictures that a table names).
+        collection: cbis_ddsm, inbreast, dicom (any folder of DICOM files) or table (pictures that a table names).
         *unknown_values: refused.
         source: the collection's folder.
         output: folder for the prepared collection: absent, empty, or holding one.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bundle.datasets.pairing import BreastViews, pair_views
 from bundle.records import Lesion, View
@@ -126,14 +127,16 @@ def lesions_in_both_views(pair: BreastViews) -> tuple[str, ...]:
     return tuple(sorted({each.lesion_id for each in pair.cc.lesions} & {each.lesion_id for each in pair.mlo.lesions}))
 
 
-def catalogue_rows(catalogue: Catalogue) -> list[Sequence[object]]:
-    """Give the rows of ``catalogue.csv``, one per view, with `COLUMNS`."""
+def catalogue_rows(catalogue: Catalogue, *, source: Path) -> list[Sequence[object]]:
+    """Give the rows of ``catalogue.csv``, one per view, with `COLUMNS`; files are named relative to the source."""
+    root = source.resolve()
     pairs = {_breast(pair.cc): pair for pair in catalogue.pairs}
     rows: list[Sequence[object]] = []
     for view in catalogue.views:
         pair = pairs.get(_breast(view))
         in_pair = pair if pair and view in (pair.cc, pair.mlo) else None
         in_both = lesions_in_both_views(in_pair) if in_pair else ()
+        image = view.image_path.relative_to(root) if view.image_path.is_relative_to(root) else view.image_path
         assessments = [lesion.assessment for lesion in view.lesions]
         rows.append(
             (
@@ -142,7 +145,7 @@ def catalogue_rows(catalogue: Catalogue) -> list[Sequence[object]]:
                 _joined(lesion.abnormality for lesion in view.lesions),
                 _joined(lesion.pathology for lesion in view.lesions),
                 _joined(lesion.lesion_id for lesion in view.lesions),
-                *(_joined(in_both), _joined([*view.flags, *(in_pair.flags if in_pair else ())]), view.image_path),
+                *(_joined(in_both), _joined([*view.flags, *(in_pair.flags if in_pair else ())]), image),
             )
         )
     return rows

@@ -81,7 +81,7 @@ def test_a_row_per_view():
             view("B", "CC", assessment="4a", density="1"),
         ]
     )
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in catalogue_rows(catalogue)]
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in catalogue_rows(catalogue, source=Path("source"))]
     assert [(row["view"], row["pair_id"], row["assessment"]) for row in rows] == [
         *(("CC", "A_L", "4"), ("MLO", "A_L", "5"), ("CC", "", "4a"))
     ]

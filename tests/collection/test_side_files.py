@@ -7,9 +7,12 @@ import pytest
 from bundle.collection import prepare_collection
 from bundle.collection.side_files import SideFiles, require_fitting
 from bundle.datasets.phantom.cohort import Layout, write_cohort
+from bundle.dicom.masks import read_mask
+from bundle.dicom.read import read_header
 from bundle.preparation import PreparationSettings, load_prepared_mask
 from bundle.radiomics.settings import read_settings
 from bundle.vocabulary import Split
+from tests.dicom.segmentation_files import write_segmentation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,9 +46,14 @@ def test_a_clinical_folder_prepares_to_the_lesions_of_its_mask_table(tmp_path):
         layout=Layout.CLINICAL, breasts=6, seed=2, output=source, film_spacing_mm=1.0, workers=1, overwrite=False
     )
     masks = sorted(path.relative_to(source) for path in source.rglob("*_mask.png"))
+    # The first mask comes as a Segmentation, the second of two segments.
+    image_uid = read_header(source / str(masks[0]).replace("_mask.png", ".dcm")).SOPInstanceUID
+    first_mask = read_mask(source / masks[0])
+    other_mask = np.roll(first_mask, 9, axis=0)
+    write_segmentation(source / "seg.dcm", [other_mask, first_mask], images=["1.9", image_uid], numbers=[1, 2])
     table = tmp_path / "masks.csv"
     with table.open("w", newline="") as stream:
-        rows = [(str(path).replace("_mask.png", ".dcm"), path) for path in masks]
+        rows = [(str(path).replace("_mask.png", ".dcm"), path) for path in masks[1:]]
         csv.writer(stream).writerows([("image", "mask"), *rows])
     output = tmp_path / "prepared"
     summary = prepare_collection(
@@ -67,7 +75,8 @@ def test_a_clinical_folder_prepares_to_the_lesions_of_its_mask_table(tmp_path):
     assert with_lesion == len(masks) > 0
     with (output / "rejected.csv").open(newline="") as stream:
         reasons = {row["path"]: row["reason"] for row in csv.DictReader(stream)}
-    assert len(reasons) == 13  # a For Processing image beside each view, and truth.json
+    # A For Processing image beside each view, the segment of no image, and the files that are no DICOM files.
+    assert len(reasons) == 14
     assert str(tmp_path) not in str(reasons)
     patients = {path.name for path in source.iterdir() if path.is_dir()}
     tables = [path for path in output.rglob("*") if path.is_file() and path.suffix in (".csv", ".json")]

@@ -1,4 +1,4 @@
-"""Files of tensors read back: only tensors and plain values, never code, and one sentence where they do not fit."""
+"""Files of tensors, written whole; read back only tensors and plain values, never code, and one sentence otherwise."""
 
 import pickle
 from collections.abc import Mapping
@@ -7,12 +7,30 @@ from typing import Any, Protocol
 
 import torch
 
+from bundle.atomic import replacing
+
 
 class Restorable(Protocol):
     """A network or an optimizer."""
 
     def load_state_dict(self, state_dict: Any, /) -> object:
         """Take over a state."""
+
+
+def write_tensors(path: Path, content: Any) -> None:
+    """Write tensors and plain values by ``torch.save``; equal content gives equal bytes, a failure leaves no file.
+
+    Given a path, ``torch.save`` would put that path's name, here a temporary one, into the file.
+
+    Args:
+        path: the file; its folder exists.
+        content: a state dict, or a dictionary of such.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
 
 
 def read_tensors(path: Path, *, device: torch.device | str, remedy: str) -> Any:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bundle.tensor_files import read_tensors, restore
+from bundle.tensor_files import read_tensors, restore, write_tensors
 
 
 def test_tensors_and_plain_values_come_back(tmp_path: Path) -> None:
@@ -54,3 +54,12 @@ def test_an_optimizer_of_another_network() -> None:
     few, many = (torch.optim.Adam([torch.nn.Parameter(torch.zeros(2)) for _ in range(count)]) for count in (1, 2))
     with pytest.raises(ValueError, match="holds another optimizer"):
         restore(few, many.state_dict(), name="optimizer", path=Path("state.pt"), remedy="")
+
+
+def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
+    content = {"weight": torch.arange(6.0).reshape(2, 3)}
+    for name in ("one.pt", "other.pt"):
+        write_tensors(tmp_path / name, content)
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "other.pt").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.pt", "other.pt"]
+    torch.testing.assert_close(read_tensors(tmp_path / "one.pt", device="cpu", remedy="none"), content)

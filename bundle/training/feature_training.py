@@ -25,7 +25,7 @@ from bundle.radiomics.regions import Region, region_mask
 from bundle.records import Canvas
 from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
-from bundle.tensor_files import read_tensors, restore
+from bundle.tensor_files import read_tensors, restore, write_tensors
 from bundle.training.data import RadiomicVectors, datalist_hash, read_datalist, read_preparation
 from bundle.training.run_folder import OTHER_RUN_REMEDY
 from bundle.vocabulary import RadiomicsScale, Split, ViewPosition
@@ -241,8 +241,7 @@ def train_feature_network(
         "r2": accuracy(network, validation, device=device),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(weights_path) as temporary:
-        torch.save(network.state_dict(), temporary)
+    write_tensors(weights_path, network.state_dict())
     with replacing(report_path) as temporary:
         temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     for kind, scores in report["r2"].items():

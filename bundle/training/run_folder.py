@@ -21,7 +21,7 @@ from bundle.atomic import replacing
 from bundle.preparation import PreparationSettings
 from bundle.records import Canvas
 from bundle.switches import read_switch
-from bundle.tensor_files import read_tensors, restore
+from bundle.tensor_files import read_tensors, restore, write_tensors
 from bundle.training.data import datalist_hash, read_preparation
 from bundle.training.trainer import ViewSynthesisTrainer
 
@@ -187,14 +187,11 @@ class RunFolder:
         row |= {name: float(metrics[name]) for name in METRIC_COLUMNS}
         self.rows.append(row)
         if self.best_epoch == len(self.rows):
-            weights = engine.average.module.state_dict()
-            with replacing(self.folder / "model.pt") as temporary:
-                torch.save(weights, temporary)
+            write_tensors(self.folder / "model.pt", engine.average.module.state_dict())
         self._write_results()
         checkpoint: dict[str, Any] = {name: part.state_dict() for name, part in self._parts(engine).items()}
         checkpoint |= {"rows": self.rows, "settings": self.settings}
-        with replacing(self.folder / CHECKPOINT_NAME) as temporary:
-            torch.save(checkpoint, temporary)
+        write_tensors(self.folder / CHECKPOINT_NAME, checkpoint)
         if self._finished(engine):
             engine.terminate()
 

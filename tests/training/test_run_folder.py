@@ -217,7 +217,8 @@ class TestRepeatAndResume:
         self, finished: Path, training_workflow: MakeWorkflow, tmp_path: Path
     ) -> None:
         training_workflow(tmp_path, max_epochs=EPOCHS).run()
-        assert (tmp_path / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
+        for name in ("results.csv", "model.pt"):
+            assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
 
     def test_another_seed_gives_others(self, finished: Path, training_workflow: MakeWorkflow, tmp_path: Path) -> None:
         training_workflow(tmp_path, max_epochs=1, seed=1).run()

@@ -61,12 +61,18 @@ def check_export(folder: Path) -> None:
             torch.testing.assert_close(reloaded(*inputs), network(*inputs), atol=1e-5, rtol=0)
 
 
-def prepare_films(folder: Path) -> Path:
-    """Make and prepare a handful of phantom breasts: the training workflow is built only on data."""
+def prepare_films(folder: Path, *, breasts: int, seed: int) -> Path:
+    """Make and prepare a handful of phantom breasts, half of the patients for training, for checks that need data.
+
+    Args:
+        folder: the films go to its ``dicom``, the prepared collection to its ``prepared``, which is returned.
+        breasts: how many.
+        seed: of the phantom.
+    """
     write_cohort(
         layout=Layout.CBIS_DDSM,
-        breasts=8,
-        seed=0,
+        breasts=breasts,
+        seed=seed,
         output=folder / "dicom",
         film_spacing_mm=1.0,
         workers=2,
@@ -92,7 +98,7 @@ def check_workflows(folder: Path) -> None:
         ValueError: some are missing.
     """
     of_training = {
-        "dataset_dir": str(prepare_films(folder)),
+        "dataset_dir": str(prepare_films(folder, breasts=8, seed=0)),
         "output_dir": str(folder / "train"),
         "feature_training#epochs": 1,
     }

@@ -44,11 +44,11 @@ DEMO_INFERENCE := "['configs/inference.json','demo/train/network.json']" --weigh
 
 demo: $(INSTALLED)  ## the main job: phantom DICOM films, preparation, training, scores, a synthetic MLO (ten minutes)
 	rm -rf demo
-	$(RUN) -m scripts.phantom --layout cbis_ddsm --breasts 160 --seed 0 --output demo/dicom
+	$(RUN) -m scripts.phantom --layout cbis_ddsm --breasts 160 --seed 0 --film_spacing_mm 1.0 --output demo/dicom
 	$(RUN) -m scripts.prepare cbis_ddsm --source demo/dicom --output demo/prepared
 	$(BUNDLE_RUN) $(DEMO_TRAIN)
 	$(BUNDLE_RUN) $(DEMO_EVALUATE)
-	$(RUN) -m scripts.phantom --layout clinical --breasts 1 --seed 1003 --output demo/unseen
+	$(RUN) -m scripts.phantom --layout clinical --breasts 1 --seed 1003 --film_spacing_mm 1.0 --output demo/unseen
 	$(BUNDLE_RUN) $(DEMO_INFERENCE) --source demo/unseen/P_00001/L_CC.dcm --mask demo/unseen/P_00001/L_CC_mask.png --output_dir demo/inference/with_mask
 	$(BUNDLE_RUN) $(DEMO_INFERENCE) --source demo/unseen/P_00001/L_CC.dcm --output_dir demo/inference/without_mask
 	@printf '\nThe scores of the test split\n' && cat demo/evaluation/summary.txt

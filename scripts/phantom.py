@@ -21,7 +21,7 @@ def phantom(
     layout: str = Layout.CBIS_DDSM.value,
     breasts: int = 160,
     seed: int = 0,
-    film_spacing_mm: float = 1.0,
+    film_spacing_mm: float = 0.8,
     quirks: bool = False,
     transfer_syntax: str = TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN.value,
     workers: int = 0,

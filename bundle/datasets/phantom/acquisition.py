@@ -10,7 +10,7 @@ from scipy import ndimage, special
 
 from bundle.datasets.phantom.anatomy import CALCIFICATION_PER_MM, FAT_PER_MM, GLANDULAR_PER_MM, SKIN_PER_MM, Breast
 from bundle.datasets.phantom.compression import Columns, Compression
-from bundle.datasets.phantom.lesions import Lesion
+from bundle.datasets.phantom.lesions import FAINTEST_CONTENT, Lesion
 from bundle.datasets.phantom.parameters import ViewParameters
 from bundle.datasets.phantom.vessels import Vessel
 from bundle.vocabulary import Laterality, ViewPosition
@@ -271,31 +271,40 @@ def _project_lesion(
     x, v = frame.to_breast(grid[0].ravel(), grid[1].ravel())
     columns = compression.columns(x, v)
     inside = np.flatnonzero(columns.inside)
-    some = _take(columns, inside)
     step = min(1.0, 0.15 * float(lesion.radii_mm.min()))
     w = np.arange(centre[2] - reach[2], centre[2] + reach[2], step)
-    share = w[None, :] / np.maximum(some.thickness_mm, 1e-6)[:, None] + 0.5
-    points = compression.uncompressed(some, share).reshape(3, -1).astype(np.float64)
-    within = ((share > 0) & (share < 1)).ravel()
-    near = np.flatnonzero(within & (((points - lesion.centre_mm[:, None]) ** 2).sum(0) < lesion.reach_mm**2))
-    gauge = lesion.gauge(points[:, near])
-    hit = np.zeros(points.shape[1], dtype=bool)
-    hit[near] = gauge <= 1.0
-    extra = np.zeros(points.shape[1])
-    if lesion.abnormality == "mass":
-        content = lesion.content(points[:, near], gauge)
-        filled = np.flatnonzero(content > 1e-3)
-        around = breast.attenuation_per_mm(points[:, near[filled]].astype(np.float32))
-        extra[near[filled]] = lesion.excess_per_mm(content[filled], around)
     fine_mask, fine_excess = np.zeros(columns.inside.shape, dtype=np.float32), np.zeros(columns.inside.shape)
-    fine_mask[inside] = hit.reshape(share.shape).any(axis=1)
-    fine_excess[inside] = extra.reshape(share.shape).sum(axis=1) * step
+    at_once = max(1, _SAMPLES_AT_ONCE // len(w))
+    for start in range(0, len(inside), at_once):
+        index = inside[start : start + at_once]
+        hit, excess_per_mm = _sample_lesion(breast, lesion, compression, _take(columns, index), w)
+        fine_mask[index] = hit.any(axis=1)
+        fine_excess[index] = excess_per_mm.sum(axis=1) * step
     window = (slice(first[0], last[0]), slice(first[1], last[1]))
     mask[window] = _average(fine_mask.reshape(grid[0].shape), fineness) >= 0.5
     excess[window] = _average(fine_excess.reshape(grid[0].shape), fineness)
     if lesion.grain_radii_mm.size:
         _add_grains(excess, lesion, compression, frame, pitch_mm)
     return excess, mask
+
+
+def _sample_lesion(
+    breast: Breast, lesion: Lesion, compression: Compression, columns: Columns, w_mm: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sample a lesion along the beam at depths ``[S]``: inside or not, and excess per mm, both ``[N, S]``."""
+    share = w_mm[None, :] / np.maximum(columns.thickness_mm, 1e-6)[:, None] + 0.5
+    points = compression.uncompressed(columns, share).reshape(3, -1).astype(np.float64)
+    within = ((share > 0) & (share < 1)).ravel()
+    near = np.flatnonzero(within & (((points - lesion.centre_mm[:, None]) ** 2).sum(0) < lesion.reach_mm**2))
+    gauge = lesion.gauge(points[:, near])
+    hit, excess = np.zeros(points.shape[1], dtype=bool), np.zeros(points.shape[1])
+    hit[near] = gauge <= 1.0
+    if lesion.abnormality == "mass":
+        content = lesion.content(points[:, near], gauge)
+        filled = np.flatnonzero(content > FAINTEST_CONTENT)
+        around = breast.attenuation_per_mm(points[:, near[filled]].astype(np.float32))
+        excess[near[filled]] = lesion.excess_per_mm(content[filled], around)
+    return hit.reshape(share.shape), excess.reshape(share.shape)
 
 
 def _add_grains(

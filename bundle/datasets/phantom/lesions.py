@@ -58,6 +58,10 @@ _UNDULATION = {
 }
 # Even in glandular tissue a mass adds a little: fibrosis around it is denser than the carcinoma of the table.
 _LEAST_CONTRAST_PER_MM = 0.010
+# Less of a lesion's tissue than this counts as none.
+FAINTEST_CONTENT = 1e-3
+_SPICULE_WIDTH_MM = 1.2
+_SPICULE_REACH_MM2 = -np.log(FAINTEST_CONTENT) * _SPICULE_WIDTH_MM**2
 _CALCIFICATION_PREVALENCE = {"PUNCTATE": 0.2, "AMORPHOUS": 0.2, "PLEOMORPHIC": 0.45, "FINE_LINEAR_BRANCHING": 0.15}
 
 
@@ -131,10 +135,11 @@ class Lesion:
             squared = (offset * offset).sum(0)
             for direction, length in zip(self.spicule_directions, self.spicule_lengths_mm, strict=True):
                 along = direction @ offset
-                across = np.maximum(squared - along * along, 0.0)
-                # Spicules taper from 1.2 mm to a tip.
-                width = np.maximum(1.2 * (1 - along / length), 0.05)
-                content = np.maximum(content, np.where((along > 0) & (along < length), np.exp(-across / width**2), 0.0))
+                # Spicules taper to a tip; only the points that one can fill are looked at.
+                near = np.flatnonzero((along > 0) & (along < length) & (squared - along * along < _SPICULE_REACH_MM2))
+                across = np.maximum(squared[near] - along[near] ** 2, 0.0)
+                width = np.maximum(_SPICULE_WIDTH_MM * (1 - along[near] / length), 0.05)
+                content[near] = np.maximum(content[near], np.exp(-across / width**2))
         return content
 
     def excess_per_mm(self, content: np.ndarray, surroundings_per_mm: np.ndarray) -> np.ndarray:

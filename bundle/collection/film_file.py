@@ -10,7 +10,8 @@ from PIL import Image
 
 from bundle.dicom.elements import PARSE_ERRORS
 from bundle.dicom.masks import PICTURE_STARTS
-from bundle.dicom.read import LARGEST_SIDE, SMALLEST_SIDE, read_film
+from bundle.dicom.decoding import LARGEST_SIDE, SMALLEST_SIDE
+from bundle.dicom.read import read_film
 from bundle.records import Film, View
 
 # TIFF tags (TIFF 6.0, section 8).

@@ -27,7 +27,7 @@ from bundle.datasets.csv_rows import read_rows
 from bundle.datasets.pseudonym import Pseudonyms, read_or_make_key
 from bundle.dicom.elements import element_texts
 from bundle.dicom.exposure import Exposure, read_exposure
-from bundle.dicom.read import read_header
+from bundle.dicom.parsing import read_header
 from bundle.dicom.segmentation import Segment, find_segments, is_segmentation
 from bundle.records import Lesion, Rejection, View
 from bundle.vocabulary import Laterality, ViewPosition

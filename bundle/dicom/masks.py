@@ -13,8 +13,9 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from PIL import Image
 
+from bundle.dicom.decoding import LARGEST_SIDE
 from bundle.dicom.elements import PARSE_ERRORS
-from bundle.dicom.read import LARGEST_SIDE, read_stored_pixels
+from bundle.dicom.read import read_stored_pixels
 from bundle.dicom.segmentation import read_frames
 
 # Masks differ from their films by up to 1.7 along a side in CBIS-DDSM; crops are smaller by far more.

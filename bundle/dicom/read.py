@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.encaps import encapsulate, generate_frames
-from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_modality_lut, apply_windowing, pixel_array
-from pydicom.uid import RLELossless, SecondaryCaptureImageStorage
+from pydicom.pixels import apply_modality_lut, apply_windowing
 
-from bundle.dicom.codestream import codestream_size
-from bundle.dicom.elements import (
-    PARSE_ERRORS,
-    element_items,
-    element_numbers,
-    element_texts,
-    silent_parser,
-)
+from bundle.dicom.decoding import stored_pixels
+from bundle.dicom.elements import PARSE_ERRORS, element_items, element_numbers, element_texts
+from bundle.dicom.parsing import read_dataset
 from bundle.records import Film
 from bundle.vocabulary import Laterality, ViewPosition
 
-# Larger than any mammogram (the largest detectors have 4,800 x 6,000 pixels): beyond it a header is not believed.
-LARGEST_SIDE = 16384
-SMALLEST_SIDE = 16
 # A detector element or a digitiser's sampling step; outside of it the value is a slip (metres, zero, negative).
 PLAUSIBLE_SPACING_MM = (0.005, 10.0)
 
@@ -43,26 +30,6 @@ VIEW_CODES = {
 CBIS_DDSM_SUBJECT = re.compile(r"_(LEFT|RIGHT)_(CC|MLO)(?:_\d+)?$")
 
 
-def read_header(path: Path) -> pydicom.Dataset:
-    """Read a DICOM file's dataset up to, not including, the pixels.
-
-    Raises:
-        OSError: the file cannot be opened.
-        ValueError: the file is no DICOM file, or damaged.
-    """
-    return _read_dataset(path, stop_before_pixels=True)
-
-
-def read_dataset(path: Path) -> pydicom.Dataset:
-    """Read a DICOM file's dataset with its encoded pixels.
-
-    Raises:
-        OSError: the file cannot be opened.
-        ValueError: the file is no DICOM file, or damaged.
-    """
-    return _read_dataset(path, stop_before_pixels=False)
-
-
 def read_film(path: Path) -> Film:
     """Read a mammogram: stored pixels, modality LUT, VOI LUT or first window, MONOCHROME1 inversion, [0, 1].
 
@@ -70,7 +37,7 @@ def read_film(path: Path) -> Film:
         OSError: the file cannot be opened.
         ValueError: the file is no DICOM file, is damaged, or holds no single grey image; the sentence names the file.
     """
-    dataset = _read_dataset(path, stop_before_pixels=False)
+    dataset = read_dataset(path)
     try:
         return film_from_dataset(dataset)
     except ValueError as error:
@@ -84,7 +51,7 @@ def read_stored_pixels(path: Path) -> np.ndarray:
         OSError: the file cannot be opened.
         ValueError: as for `read_film`.
     """
-    dataset = _read_dataset(path, stop_before_pixels=False)
+    dataset = read_dataset(path)
     try:
         return stored_pixels(dataset)
     except ValueError as error:
@@ -103,7 +70,7 @@ def film_from_dataset(dataset: pydicom.Dataset) -> Film:
         padding = _padding(stored, dataset)
     except PARSE_ERRORS as error:
         raise ValueError(
-            f"the grey scale attributes cannot be applied ({_reason(error)}); re-export the file"
+            f"the grey scale attributes cannot be applied ({type(error).__name__}); re-export the file"
         ) from None
     if padding is not None:
         pixels[padding] = 0.0
@@ -115,49 +82,6 @@ def film_from_dataset(dataset: pydicom.Dataset) -> Film:
         laterality=laterality(dataset),
         patient_orientation=tuple(element_texts(dataset, "PatientOrientation")),
     )
-
-
-def stored_pixels(dataset: pydicom.Dataset) -> np.ndarray:
-    """Decode the stored values: integers ``[rows, columns]`` before any look-up table.
-
-    pydicom decodes; where it has no decoder (JPEG Lossless, JPEG-LS, 12-bit JPEG Extended) ITK's reader does. ITK would
-    invert MONOCHROME1 and apply the rescale by itself: it is handed a file that has neither, so that one film gives the
-    same pixels whichever decoder was used.
-
-    Raises:
-        ValueError: the pixels are absent, cut short, in colour, of several frames, or of an impossible size or depth.
-    """
-    rows, columns, bits_stored, signed = _checked_layout(dataset)
-    if "PixelData" not in dataset:
-        raise ValueError("there is no Pixel Data (7FE0,0010); a mammogram is needed")
-    syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
-    if syntax is None:
-        raise ValueError("there is no Transfer Syntax UID (0002,0010), so the pixels cannot be decoded")
-    with silent_parser():
-        try:
-            pixels = pixel_array(dataset)
-        except (RuntimeError, NotImplementedError):
-            if not syntax.is_compressed:
-                raise ValueError("the pixels cannot be decoded; the file is damaged") from None
-            pixels = _decode_with_itk(dataset)
-        except PARSE_ERRORS as error:
-            raise ValueError(
-                f"the pixels cannot be decoded ({_reason(error)}); the file is cut short or damaged"
-            ) from None
-    if pixels.shape != (rows, columns):
-        raise ValueError(f"the pixels decode to {pixels.shape}, but Rows and Columns say {(rows, columns)}")
-    if 8 * pixels.itemsize < bits_stored:
-        raise ValueError(
-            f"the pixels decode to {8 * pixels.itemsize} bits, but Bits Stored (0028,0101) is {bits_stored}"
-        )
-    # Bits above Bits Stored may hold overlays or rubbish (PS3.5 section 8.1.1).
-    levels = 1 << bits_stored
-    native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)  # big endian files decode to big endian arrays
-    values = native.view(f"u{pixels.itemsize}") & (levels - 1)
-    if signed:
-        half = levels >> 1
-        return (values.astype(np.int32) ^ half) - half
-    return values
 
 
 def presentation_pixels(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
@@ -215,95 +139,6 @@ def laterality(dataset: pydicom.Dataset) -> Laterality | None:
                 return Laterality(text.upper())
     subject = _cbis_ddsm_subject(dataset)
     return Laterality(subject.group(1)[0]) if subject else None
-
-
-def _read_dataset(path: Path, *, stop_before_pixels: bool) -> FileDataset:
-    with silent_parser():
-        try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
-        except InvalidDicomError:
-            raise ValueError(f"{path}: this is no DICOM file (no DICM mark after 128 bytes)") from None
-        except (OSError, *PARSE_ERRORS) as error:
-            if isinstance(error, OSError) and error.filename is not None:
-                raise  # the file cannot be opened; an OSError of the parser's own names no file
-            raise ValueError(f"{path}: the DICOM headers cannot be read ({_reason(error)}); damaged or cut?") from None
-    return dataset
-
-
-def _reason(error: BaseException) -> str:
-    """Name an error of the parser; its text is left out, for it may quote a value of the patient's."""
-    return type(error).__name__
-
-
-def _checked_layout(dataset: pydicom.Dataset) -> tuple[int, int, int, bool]:
-    """Give rows, columns, Bits Stored and whether values are signed, once they are known to be possible."""
-    photometric = " ".join(element_texts(dataset, "PhotometricInterpretation"))
-    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise ValueError(f"Photometric Interpretation (0028,0004) is {photometric!r}; a grey image is needed")
-    samples = _integer(dataset, "SamplesPerPixel", default=1)
-    if samples != 1:
-        raise ValueError(f"Samples per Pixel (0028,0002) is {samples}; a grey image with 1 is needed")
-    frames = _integer(dataset, "NumberOfFrames", default=1)
-    if frames != 1:
-        raise ValueError(f"Number of Frames (0028,0008) is {frames}; a single image is needed, not a series of slices")
-    rows, columns = _integer(dataset, "Rows"), _integer(dataset, "Columns")
-    if not (SMALLEST_SIDE <= rows <= LARGEST_SIDE and SMALLEST_SIDE <= columns <= LARGEST_SIDE):
-        raise ValueError(
-            f"Rows x Columns (0028,0010-0011) are {rows} x {columns}; {SMALLEST_SIDE} to {LARGEST_SIDE} are possible"
-        )
-    allocated, stored = _integer(dataset, "BitsAllocated"), _integer(dataset, "BitsStored")
-    if allocated not in (8, 16) or not 1 <= stored <= allocated:
-        raise ValueError(
-            f"Bits Allocated (0028,0100) is {allocated} and Bits Stored (0028,0101) {stored}; "
-            "8 or 16 with at most as many are possible"
-        )
-    high_bit = _integer(dataset, "HighBit", default=stored - 1)
-    if high_bit != stored - 1:
-        raise ValueError(f"High Bit (0028,0102) is {high_bit}; with {stored} Bits Stored it must be {stored - 1}")
-    representation = _integer(dataset, "PixelRepresentation")
-    if representation not in (0, 1):
-        raise ValueError(f"Pixel Representation (0028,0103) is {representation}; it must be 0 or 1")
-    return rows, columns, stored, representation == 1
-
-
-def _decode_with_itk(dataset: pydicom.Dataset) -> np.ndarray:
-    """Decode by ITK's reader, from a file that holds the encoded pixels and their layout and nothing else."""
-    # SimpleITK holds ITK's reader and loads in a tenth of the time of the package itk; most films need neither.
-    import SimpleITK
-
-    syntax = dataset.file_meta.TransferSyntaxUID
-    try:
-        frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
-    except (*PARSE_ERRORS, StopIteration) as error:
-        raise ValueError(f"the encoded pixels are cut short or damaged ({_reason(error)})") from None
-    size = codestream_size(frame)
-    if size != (dataset.Rows, dataset.Columns) and syntax != RLELossless:  # RLE states no size of its own
-        raise ValueError(f"the encoded picture states a size of {size}, but Rows and Columns differ; damaged?")
-    bare = pydicom.Dataset()
-    for keyword in ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation"):
-        setattr(bare, keyword, dataset[keyword].value)
-    bare.HighBit = bare.BitsStored - 1
-    bare.SamplesPerPixel = 1
-    bare.PhotometricInterpretation = "MONOCHROME2"
-    bare.SOPClassUID = SecondaryCaptureImageStorage
-    bare.SOPInstanceUID = pydicom.uid.generate_uid()
-    bare.PixelData = encapsulate([frame])
-    bare["PixelData"].is_undefined_length = True
-    bare.file_meta = FileMetaDataset()
-    bare.file_meta.TransferSyntaxUID = syntax
-    bare.file_meta.MediaStorageSOPClassUID = bare.SOPClassUID
-    bare.file_meta.MediaStorageSOPInstanceUID = bare.SOPInstanceUID
-    with tempfile.TemporaryDirectory() as folder:
-        encoded = Path(folder) / "encoded.dcm"
-        try:
-            bare.save_as(encoded, enforce_file_format=True)
-            image = SimpleITK.ReadImage(encoded, imageIO="GDCMImageIO")
-        except (RuntimeError, ValueError, TypeError) as error:
-            raise ValueError(
-                f"neither pydicom nor ITK can decode the pixels ({syntax.name}, {_reason(error)})"
-            ) from None
-    pixels = SimpleITK.GetArrayFromImage(image)
-    return pixels.reshape(pixels.shape[-2:]) if pixels.ndim == 3 and pixels.shape[0] == 1 else pixels
 
 
 def _presentation_table(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
@@ -376,12 +211,3 @@ def _cbis_ddsm_subject(dataset: pydicom.Dataset) -> re.Match[str] | None:
     return next(
         (match for text in element_texts(dataset, "PatientID") if (match := CBIS_DDSM_SUBJECT.search(text))), None
     )
-
-
-def _integer(dataset: pydicom.Dataset, keyword: str, *, default: int | None = None) -> int:
-    numbers = element_numbers(dataset, keyword)
-    if not numbers and default is not None:
-        return default
-    if len(numbers) != 1 or not numbers[0].is_integer():
-        raise ValueError(f"{keyword} is absent or no whole number")
-    return int(numbers[0])

@@ -8,14 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.pixels import pixel_array
-from pydicom.uid import SegmentationStorage
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    SegmentationStorage,
+)
 
-from bundle.dicom.elements import PARSE_ERRORS, element_items, element_numbers, element_texts, silent_parser
-from bundle.dicom.read import LARGEST_SIDE, SMALLEST_SIDE, read_dataset
+from bundle.dicom.decoding import checked_shape, decode_frame
+from bundle.dicom.elements import element_items, element_numbers, element_texts
+from bundle.dicom.parsing import read_dataset
 
 # A mammogram has a handful of lesions: beyond it a header is not believed.
 MOST_FRAMES = 1024
+UNCOMPRESSED = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 # A segmentation of probabilities or occupancies marks the lesion where at least half of the greatest is reached.
 FRACTION = 0.5
 
@@ -112,7 +118,11 @@ def read_frames(path: Path, frames: Sequence[int]) -> np.ndarray:
 def _union(dataset: pydicom.Dataset, frames: Sequence[int]) -> np.ndarray:
     if not is_segmentation(dataset):
         raise ValueError("this is no DICOM Segmentation, which alone has frames to choose from")
-    mask = np.zeros(_checked_layout(dataset), dtype=bool)
+    shape = checked_shape(dataset)
+    bits = (element_numbers(dataset, "BitsAllocated") or [0.0])[0]
+    if bits not in (1, 8):
+        raise ValueError(f"Bits Allocated (0028,0100) is {bits:g}; 1 or 8 are possible")
+    mask = np.zeros(shape, dtype=bool)
     count = _frame_count(dataset)
     threshold = 1.0
     if "".join(element_texts(dataset, "SegmentationType")[:1]) == "FRACTIONAL":
@@ -120,45 +130,32 @@ def _union(dataset: pydicom.Dataset, frames: Sequence[int]) -> np.ndarray:
     for frame in frames:
         if not 0 <= frame < count:
             raise ValueError(f"frame {frame + 1} is not there; the file has {count}")
-        with silent_parser():
-            try:
-                pixels = _frame_pixels(dataset, frame, shape=(mask.shape[0], mask.shape[1]))
-            except PARSE_ERRORS as error:
-                raise ValueError(
-                    f"frame {frame + 1} cannot be decoded ({type(error).__name__}); cut short or damaged?"
-                ) from None
-        if pixels.shape != mask.shape:
-            raise ValueError(f"frame {frame + 1} decodes to {pixels.shape}, but Rows and Columns say {mask.shape}")
+        try:
+            pixels = _frame_pixels(dataset, frame, shape=shape, frames=count)
+        except ValueError as error:
+            raise ValueError(f"frame {frame + 1}: {error}") from None
         mask |= pixels >= threshold
     if not mask.any():
         raise ValueError("the mask is empty, no pixel of its frames is marked")
     return mask
 
 
-def _frame_pixels(dataset: pydicom.Dataset, frame: int, *, shape: tuple[int, int]) -> np.ndarray:
+def _frame_pixels(dataset: pydicom.Dataset, frame: int, *, shape: tuple[int, int], frames: int) -> np.ndarray:
     """Decode one frame.
 
     Frames of one bit a pixel follow each other without filling bits (PS3.5 section 8.1.1): a frame may begin within a
     byte, where pydicom decodes no single frame.
     """
-    if dataset.BitsAllocated != 1 or dataset.file_meta.TransferSyntaxUID.is_compressed:
-        return pixel_array(dataset, index=frame)
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if dataset.BitsAllocated != 1 or syntax not in UNCOMPRESSED:
+        return decode_frame(dataset, shape=shape, frame=frame, frames=frames)
     first = frame * shape[0] * shape[1]
     last = first + shape[0] * shape[1]
-    octets = np.frombuffer(dataset.PixelData, np.uint8)[first // 8 : -(-last // 8)]
+    octets = np.frombuffer(dataset.get("PixelData", b""), np.uint8)[first // 8 : -(-last // 8)]
     bits = np.unpackbits(octets, bitorder="little")[first % 8 :]
+    if bits.size < last - first:
+        raise ValueError("Pixel Data (7FE0,0010) is absent or cut short")
     return bits[: last - first].reshape(shape)
-
-
-def _checked_layout(dataset: pydicom.Dataset) -> tuple[int, int]:
-    sizes = [int((element_numbers(dataset, keyword) or [0.0])[0]) for keyword in ("Rows", "Columns", "BitsAllocated")]
-    if not all(SMALLEST_SIDE <= size <= LARGEST_SIDE for size in sizes[:2]):
-        raise ValueError(
-            f"Rows x Columns (0028,0010-0011) are {sizes[0]} x {sizes[1]}; {SMALLEST_SIDE} to {LARGEST_SIDE} fit"
-        )
-    if sizes[2] not in (1, 8):
-        raise ValueError(f"Bits Allocated (0028,0100) is {sizes[2]}; 1 or 8 are possible")
-    return sizes[0], sizes[1]
 
 
 def _frame_count(dataset: pydicom.Dataset) -> int:

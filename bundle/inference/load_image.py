@@ -12,7 +12,8 @@ from monai.transforms import Transform
 from pydicom import Dataset
 
 from bundle.dicom.masks import choose_mask, fit_to_film
-from bundle.dicom.read import read_film, read_header
+from bundle.dicom.parsing import read_header
+from bundle.dicom.read import read_film
 from bundle.dicom.write import require_traceable
 from bundle.imaging.canvas import canvas_scale, place_on_canvas
 from bundle.inference.films import FilmRequest, Member

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from monai.transforms import Transform
 
-from bundle.dicom.read import read_header
+from bundle.dicom.parsing import read_header
 from bundle.dicom.write import write_synthetic_view
 from bundle.report.panels import view_panel
 from bundle.stopping import ending_with_a_sentence

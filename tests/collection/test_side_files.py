@@ -8,7 +8,7 @@ from bundle.collection import prepare_collection
 from bundle.collection.side_files import SideFiles, require_fitting
 from bundle.datasets.phantom.cohort import Layout, write_cohort
 from bundle.dicom.masks import read_mask
-from bundle.dicom.read import read_header
+from bundle.dicom.parsing import read_header
 from bundle.preparation import PreparationSettings, load_prepared_mask
 from bundle.radiomics.settings import read_settings
 from bundle.vocabulary import Split

@@ -10,8 +10,9 @@ from pydicom.data import get_testdata_file
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 
-import bundle.dicom.read as read
-from bundle.dicom.read import film_from_dataset, read_film, read_header, read_stored_pixels
+import bundle.dicom.decoding as decoding
+from bundle.dicom.parsing import read_header
+from bundle.dicom.read import film_from_dataset, read_film, read_stored_pixels
 from bundle.vocabulary import Laterality, ViewPosition
 from tests.dicom.film_files import film_dataset, lut_item, ramp, write_film
 
@@ -168,10 +169,10 @@ def test_the_same_pixels_whichever_decoder(photometric, dtype, monkeypatch):
     dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
     by_pydicom = film_from_dataset(dataset)
 
-    def no_decoder(dataset):
+    def no_decoder(dataset, **options):
         raise RuntimeError("all plugins are missing dependencies")
 
-    monkeypatch.setattr(read, "pixel_array", no_decoder)
+    monkeypatch.setattr(decoding, "pixel_array", no_decoder)
     by_itk = film_from_dataset(dataset)
     np.testing.assert_array_equal(by_itk.pixels, by_pydicom.pixels)
 
@@ -285,6 +286,8 @@ def test_patient_orientation():
         ({"PhotometricInterpretation": "RGB"}, "Photometric"),
         ({"PixelData": None}, "Pixel Data"),
         ({"Rows": 33}, "cut short"),
+        ({"Rows": 31}, "has 3072 bytes, but Rows, Columns and bits make 2976"),
+        ({"Rows": 16384, "Columns": 16384}, "at most 67108864 pixels"),
         ({"WindowCenter": "5", "WindowWidth": "0"}, "grey scale"),
     ],
 )

@@ -178,7 +178,7 @@ def test_the_same_pixels_whichever_decoder(photometric, dtype, monkeypatch):
 
 
 def test_jpeg_ls_is_decoded_to_the_uncompressed_image():
-    # The two files hold one image; pydicom has no decoder for the first here.
+    # The two files hold one image.
     compressed = read_stored_pixels(get_testdata_file("MR_small_jpeg_ls_lossless.dcm"))
     np.testing.assert_array_equal(compressed, pydicom.dcmread(get_testdata_file("MR_small.dcm")).pixel_array)
 

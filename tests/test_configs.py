@@ -19,12 +19,12 @@ from bundle.training.run_folder import LOSS_COLUMNS, METRIC_COLUMNS, RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"
-RUNNABLE = ("train.json", "inference.json", "evaluate.json", "demo.json")
+RUNNABLE = ("train.json", "inference.json", "evaluate.json", "demo.json", "reference.json")
 RUNS = {  # as the README combines them
     "train": ("train.json",),
     "train demo": ("train.json", "demo.json"),
     "evaluate": ("train.json", "evaluate.json"),
-    "evaluate demo": ("train.json", "evaluate.json", "demo.json"),
+    "evaluate demo": ("train.json", "evaluate.json", "demo.json", "reference.json"),
     "inference": ("inference.json",),
 }
 

@@ -108,9 +108,9 @@ class ViewSynthesisTrainer(Trainer):
             max_epochs=max_epochs,
             data_loader=train_data_loader,
             handlers=train_handlers,
-            amp=amp,
             decollate=False,
         )
+        self.amp = amp  # not MONAI's argument: it would make a gradient scaler, which bfloat16 does not need
 
     def run(self) -> None:
         """Train; an error of data or settings ends the program with its sentence."""

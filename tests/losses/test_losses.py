@@ -48,6 +48,11 @@ def test_perceptual_by_hand() -> None:
     torch.testing.assert_close(perceptual_loss(pred, label), torch.tensor(0.5))
 
 
+def test_reconstruction_by_hand() -> None:
+    pred, label = torch.tensor([[[[0.1, 0.9, 0.2]]]]), torch.tensor([[[[0.0, 0.3, 0.2]]]])
+    torch.testing.assert_close(reconstruction_loss(pred, label), torch.tensor((0.1**2 / 0.4 + 0.6 - 0.1) / 3))
+
+
 def test_structural_knows_the_data_range() -> None:
     """Defect 5: with images in [0, 1] and a data range of 1, SSIM of a constant shift is the luminance term."""
     pred, label = (

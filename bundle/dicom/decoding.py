@@ -20,10 +20,12 @@ from bundle.dicom.elements import PARSE_ERRORS, element_numbers, element_texts, 
 LARGEST_SIDE = 16384
 LARGEST_PIXELS = 8192 * 8192
 SMALLEST_SIDE = 16
+_LONGEST_CODE = 16  # characters of the value representation CS (PS3.5 section 6.2)
 
-PLUGINS = ("pylibjpeg", "pyjpegls", "pillow", "pydicom")
-"""Of pydicom's decoders those that are used, the faster ones first. GDCM's is not among them: for JPEG Lossless, which
-no other one knows, ITK holds the same decoder and hands the pixels over faster."""
+PLUGINS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow")
+"""Of pydicom's decoders those that are used, the preferred one first. pydicom's own is for RLE, where pylibjpeg's ends
+the process on a damaged file. GDCM's is not among them: for JPEG Lossless, which no other one knows, ITK holds the same
+decoder and hands the pixels over faster."""
 
 
 def stored_pixels(dataset: pydicom.Dataset) -> np.ndarray:
@@ -69,11 +71,12 @@ def decode_frame(dataset: pydicom.Dataset, *, shape: tuple[int, int], frame: int
     """
     if "PixelData" not in dataset:
         raise ValueError("there is no Pixel Data (7FE0,0010); a mammogram is needed")
-    syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
-    if syntax is None:
+    syntaxes = element_texts(getattr(dataset, "file_meta", pydicom.Dataset()), "TransferSyntaxUID")
+    if not syntaxes:
         raise ValueError("there is no Transfer Syntax UID (0002,0010), so the pixels cannot be decoded")
     with silent_parser():
         try:
+            syntax = UID(syntaxes[0])
             if syntax.is_encapsulated:
                 pixels = _decode_encoded(dataset, syntax, shape=shape, frame=frame, frames=frames)
             else:
@@ -160,7 +163,9 @@ def _checked_layout(dataset: pydicom.Dataset) -> tuple[int, int, int, bool]:
     """Give rows, columns, Bits Stored and whether values are signed, once they are known to be possible."""
     photometric = " ".join(element_texts(dataset, "PhotometricInterpretation"))
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise ValueError(f"Photometric Interpretation (0028,0004) is {photometric!r}; a grey image is needed")
+        # A longer value is a damaged one, which may hold the elements behind it.
+        shown = f"is {photometric!r}" if len(photometric) <= _LONGEST_CODE else "is no code"
+        raise ValueError(f"Photometric Interpretation (0028,0004) {shown}; a grey image is needed")
     samples = _integer(dataset, "SamplesPerPixel", default=1)
     if samples != 1:
         raise ValueError(f"Samples per Pixel (0028,0002) is {samples}; a grey image with 1 is needed")

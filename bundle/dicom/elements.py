@@ -60,13 +60,13 @@ def element_values(dataset: pydicom.Dataset, keyword: str) -> list[object]:
 
 def element_texts(dataset: pydicom.Dataset, keyword: str) -> list[str]:
     """Give an element's values as texts without surrounding blanks; empty ones are left out."""
-    return [text for value in element_values(dataset, keyword) if (text := str(value).strip())]
+    return [text for value in _plain_values(dataset, keyword) if (text := str(value).strip())]
 
 
 def element_numbers(dataset: pydicom.Dataset, keyword: str) -> list[float]:
     """Give an element's values as finite numbers; none where one of them is no such number."""
     try:
-        numbers = [float(str(value)) for value in element_values(dataset, keyword)]
+        numbers = [float(str(value)) for value in _plain_values(dataset, keyword)]
     except ValueError:
         return []
     return numbers if np.isfinite(numbers).all() else []
@@ -75,3 +75,9 @@ def element_numbers(dataset: pydicom.Dataset, keyword: str) -> list[float]:
 def element_items(dataset: pydicom.Dataset, keyword: str) -> list[pydicom.Dataset]:
     """Give the items of a sequence."""
     return [item for item in element_values(dataset, keyword) if isinstance(item, pydicom.Dataset)]
+
+
+def _plain_values(dataset: pydicom.Dataset, keyword: str) -> list[object]:
+    """Give an element's values; none where a damaged value representation makes it a sequence."""
+    values = element_values(dataset, keyword)
+    return [] if any(isinstance(value, pydicom.Dataset) for value in values) else values

@@ -10,7 +10,7 @@ import pydicom
 from pydicom.pixels import apply_modality_lut, apply_windowing
 
 from bundle.dicom.decoding import stored_pixels
-from bundle.dicom.elements import PARSE_ERRORS, element_items, element_numbers, element_texts
+from bundle.dicom.elements import PARSE_ERRORS, element_items, element_numbers, element_texts, silent_parser
 from bundle.dicom.parsing import read_dataset
 from bundle.records import Film
 from bundle.vocabulary import Laterality, ViewPosition
@@ -65,13 +65,14 @@ def film_from_dataset(dataset: pydicom.Dataset) -> Film:
         ValueError: the dataset is damaged or holds no single grey image.
     """
     stored = stored_pixels(dataset)
-    try:
-        pixels = presentation_pixels(stored, dataset)
-        padding = _padding(stored, dataset)
-    except PARSE_ERRORS as error:
-        raise ValueError(
-            f"the grey scale attributes cannot be applied ({type(error).__name__}); re-export the file"
-        ) from None
+    with silent_parser():
+        try:
+            pixels = presentation_pixels(stored, dataset)
+            padding = _padding(stored, dataset)
+        except PARSE_ERRORS as error:
+            raise ValueError(
+                f"the grey scale attributes cannot be applied ({type(error).__name__}); re-export the file"
+            ) from None
     if padding is not None:
         pixels[padding] = 0.0
     return Film(
@@ -193,8 +194,8 @@ def _looked_up(values: np.ndarray, item: pydicom.Dataset) -> tuple[np.ndarray, i
     )
     if entries.size < entries_count or entries.max() <= 0:
         raise ValueError("a LUT has fewer entries than its descriptor says, or only zeros")
-    index = np.clip(np.floor(values).astype(int) - first_mapped, 0, entries_count - 1)
-    return entries[index], (1 << int(entries.max()).bit_length()) - 1
+    index = np.clip(np.floor(values) - first_mapped, 0, entries_count - 1)
+    return entries[index.astype(int)], (1 << int(entries.max()).bit_length()) - 1
 
 
 def _padding(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | None:

@@ -16,12 +16,12 @@ from pydicom.uid import (
 )
 
 from bundle.dicom.decoding import checked_shape, decode_frame
-from bundle.dicom.elements import element_items, element_numbers, element_texts
+from bundle.dicom.elements import element_items, element_numbers, element_texts, element_values
 from bundle.dicom.parsing import read_dataset
 
 # A mammogram has a handful of lesions: beyond it a header is not believed.
 MOST_FRAMES = 1024
-UNCOMPRESSED = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
+UNCOMPRESSED = ([ImplicitVRLittleEndian], [ExplicitVRLittleEndian], [DeflatedExplicitVRLittleEndian])
 # A segmentation of probabilities or occupancies marks the lesion where at least half of the greatest is reached.
 FRACTION = 0.5
 
@@ -146,12 +146,13 @@ def _frame_pixels(dataset: pydicom.Dataset, frame: int, *, shape: tuple[int, int
     Frames of one bit a pixel follow each other without filling bits (PS3.5 section 8.1.1): a frame may begin within a
     byte, where pydicom decodes no single frame.
     """
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if dataset.BitsAllocated != 1 or syntax not in UNCOMPRESSED:
+    is_packed = element_numbers(dataset, "BitsAllocated") == [1.0]
+    if not is_packed or element_texts(dataset.file_meta, "TransferSyntaxUID")[:1] not in UNCOMPRESSED:
         return decode_frame(dataset, shape=shape, frame=frame, frames=frames)
     first = frame * shape[0] * shape[1]
     last = first + shape[0] * shape[1]
-    octets = np.frombuffer(dataset.get("PixelData", b""), np.uint8)[first // 8 : -(-last // 8)]
+    content = (element_values(dataset, "PixelData") or [b""])[0]
+    octets = np.frombuffer(content if isinstance(content, bytes) else b"", np.uint8)[first // 8 : -(-last // 8)]
     bits = np.unpackbits(octets, bitorder="little")[first % 8 :]
     if bits.size < last - first:
         raise ValueError("Pixel Data (7FE0,0010) is absent or cut short")

@@ -124,6 +124,7 @@ class TestOverrides:
             ("evaluate.json", ("train.json",)),
             ("demo.json", ("train.json",)),
             ("demo.json", ("train.json", "evaluate.json")),
+            ("reference.json", ("train.json",)),
         ],
     )
     def test_override_files_touch_only_ids_that_exist(self, override: str, base: tuple[str, ...]) -> None:

@@ -1,8 +1,12 @@
+import math
+
 import pytest
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
+from monai.bundle import ConfigParser
 
 from bundle.losses.objective import GENERATOR_TERMS, GeneratorObjective
 from bundle.training.ramps import LossWeightRamp
+from tests.training.conftest import ROOT
 
 
 def _weights(*, max_epochs: int, until: float) -> list[float]:
@@ -19,6 +23,34 @@ def test_reaches_its_values_at_fractions_of_the_run() -> None:
     assert _weights(max_epochs=5, until=0.5) == [5.0, 3.0, 1.0, 1.0, 1.0]
     assert _weights(max_epochs=5, until=1.0) == [5.0, 4.0, 3.0, 2.0, 1.0]
     assert _weights(max_epochs=1, until=1.0) == [5.0]
+
+
+@pytest.mark.parametrize("files", [("train.json",), ("train.json", "demo.json"), ("train.json", "reference.json")])
+def test_each_configured_ramp_reaches_its_values(files: tuple[str, ...]) -> None:
+    parser = ConfigParser()
+    parser.read_config([str(ROOT / "configs" / name) for name in files])
+    handlers = enumerate(parser.get("train#handlers"))
+    places = [place for place, handler in handlers if handler["_target_"].endswith(".LossWeightRamp")]
+    assert places
+    max_epochs, engine = parser.get("max_epochs"), Engine(lambda *_: None)
+    seen: dict[int, list[float]] = {place: [] for place in places}
+    for place in places:
+        objective = parser.get_parsed_content(parser.get(f"train#handlers#{place}#objective").removeprefix("@"))
+        parser.get_parsed_content(f"train#handlers#{place}").attach(engine)
+        term = parser.get(f"train#handlers#{place}#term")
+        engine.add_event_handler(
+            Events.EPOCH_COMPLETED,
+            lambda _, place=place, objective=objective, term=term: seen[place].append(objective.weights[term]),
+        )
+    engine.run([0], max_epochs=max_epochs)
+    for place, weights in seen.items():
+        ramp = parser.get(f"train#handlers#{place}")
+        reached = math.ceil(ramp["until"] * (max_epochs - 1))  # epochs behind the first one
+        assert weights[0] == ramp["start"]
+        assert weights[reached:] == pytest.approx([ramp["end"]] * (max_epochs - reached))
+        assert weights[reached // 2] == pytest.approx(
+            ramp["start"] + (ramp["end"] - ramp["start"]) * (reached // 2) / (ramp["until"] * (max_epochs - 1))
+        )
 
 
 @pytest.mark.parametrize("until", [0.0, -1.0, 1.5])

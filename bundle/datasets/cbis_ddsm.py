@@ -230,12 +230,16 @@ def read_tables(source: Path) -> Tables:
 
     Raises:
         FileNotFoundError: the folder, or every table in it, is absent.
-        ValueError: a table lacks a column or is no table.
+        ValueError: a table lacks a column, is no table, or is a link that leads out of the folder.
     """
     if not source.is_dir():
         raise FileNotFoundError(f"source folder {source} does not exist")
-    present = [source / name for name in TABLE_NAMES if (source / name).is_file()]
-    metadata_path = source / METADATA_NAME
+    root = source.resolve()
+    paths = {
+        name: inside(source / name, root=root, shown=PurePosixPath(name)) for name in (*TABLE_NAMES, METADATA_NAME)
+    }
+    present = [name for name in TABLE_NAMES if paths[name].is_file()]
+    metadata_path = paths[METADATA_NAME]
     if not present and not metadata_path.is_file():
         raise FileNotFoundError(
             f"{source} holds none of {', '.join(TABLE_NAMES)}, {METADATA_NAME}; give the folder of CBIS-DDSM"
@@ -243,10 +247,10 @@ def read_tables(source: Path) -> Tables:
     abnormalities: dict[tuple[ViewKey, str], Abnormality] = {}
     rejections: list[Rejection] = []
     incomplete: set[ViewKey] = set()
-    for path in present:
-        official_split = Split.TRAINING if "_train_" in path.name else Split.TEST
-        for line, row in read_rows(path, required=_TABLE_COLUMNS, one_of=_DENSITY_COLUMNS):
-            where = f"{path.name}:{line}"
+    for name in present:
+        official_split = Split.TRAINING if "_train_" in name else Split.TEST
+        for line, row in read_rows(paths[name], required=_TABLE_COLUMNS, one_of=_DENSITY_COLUMNS):
+            where = f"{name}:{line}"
             try:
                 key = _view_key(row)
             except ValueError as error:

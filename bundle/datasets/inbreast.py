@@ -90,7 +90,7 @@ def find_views(source: Path) -> tuple[list[View], list[Rejection]]:
 
     Raises:
         FileNotFoundError: one of the three is absent.
-        ValueError: the table lacks a column or is no table.
+        ValueError: the table lacks a column, is no table, or is a link that leads out of the folder.
     """
     for name in (FILM_FOLDER, REGION_FOLDER):
         # Without its folder of outlines every image would pass for a normal one.
@@ -99,7 +99,7 @@ def find_views(source: Path) -> tuple[list[View], list[Rejection]]:
     if not (source / TABLE_NAME).is_file():
         raise FileNotFoundError(f"{source} holds no {TABLE_NAME}; save the collection's table under that name, with ;")
     root = source.resolve()
-    rows, rejections = _read_table(source / TABLE_NAME)
+    rows, rejections = _read_table(inside(source / TABLE_NAME, root=root, shown=PurePosixPath(TABLE_NAME)))
     views: list[View] = []
     taken: dict[str, str] = {}
     for path in sorted((source / FILM_FOLDER).iterdir()):
@@ -128,7 +128,7 @@ def _read_table(path: Path) -> tuple[dict[str, ImageRow], list[Rejection]]:
     rows: dict[str, ImageRow] = {}
     rejections: list[Rejection] = []
     for line, row in read_rows(path, required=_COLUMNS, delimiter=";"):
-        where = f"{path.name}:{line}"
+        where = f"{TABLE_NAME}:{line}"
         if not any(row.values()):  # spreadsheets leave empty rows at the end
             continue
         image_id = row["File Name"]

@@ -26,6 +26,7 @@ class Objective:
             raise ValueError(f"Loss weights must name exactly {', '.join(terms)}; got {', '.join(weights) or 'none'}.")
         self.terms = terms
         self.weights: dict[str, float] = {}
+        self.ramps: dict[str, dict[str, float]] = {}  # of the terms whose weight changes: start, end, until
         for term in terms:
             self.set_weight(term, weights[term])
 

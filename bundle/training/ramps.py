@@ -37,6 +37,7 @@ class LossWeightRamp(ParamSchedulerHandler):
         if not 0 < until <= 1:
             raise ValueError(f"The ramp of loss term '{term}' ends at a fraction of the run in (0, 1]; got {until}.")
         objective.set_weight(term, start)
+        objective.ramps[term] = {"start": start, "end": end, "until": until}
         super().__init__(
             parameter_setter=partial(objective.set_weight, term),
             value_calculator=linear_ramp,

@@ -91,7 +91,7 @@ class RunFolder:
             "preparation": {"_target_": PREPARATION_TARGET, **preparation["preparation"]},
             "radiomics_settings_hash": preparation["radiomics"]["settings_hash"],
         }
-        self.settings = {**self.overrides, "seed": seed, "datalist_hash": datalist_hash(dataset_dir)}
+        self.settings = {**self.overrides, "seed": seed, "datalist_hash": datalist_hash(dataset_dir)}  # grows at start
         self.rows: list[dict[str, float]] = []
         self._sums: dict[str, float] = {}
         self._images = 0
@@ -114,10 +114,14 @@ class RunFolder:
         """Go on with the run in the folder, or begin a new one.
 
         Raises:
-            ValueError: the folder's run has another network, canvas, preparation, seed or list of pairs, or its
-                checkpoint cannot be read.
+            ValueError: the folder's run has another network, canvas, preparation, seed, list of pairs or setting of the
+                trainer, or its checkpoint cannot be read.
         """
+        self.settings |= engine.settings
         self.folder.mkdir(parents=True, exist_ok=True)
+        for name in (CHECKPOINT_NAME, "results.csv", "model.pt", "network.json"):
+            for left_by_a_killed_run in self.folder.glob(f".*.{name}"):
+                left_by_a_killed_run.unlink()
         checkpoint = self.folder / CHECKPOINT_NAME
         if not self.resume:
             # Before anything of the new run is there: stopped early, it must not look like the old one.

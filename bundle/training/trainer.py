@@ -26,6 +26,7 @@ from bundle.networks.discriminator import Discriminator
 from bundle.networks.feature_network import FeatureNetwork
 from bundle.stopping import ending_with_a_sentence
 from bundle.training.batch import PairedBatch
+from bundle.training.failures import require_finite
 
 
 @contextmanager
@@ -112,6 +113,24 @@ class ViewSynthesisTrainer(Trainer):
         )
         self.amp = amp  # not MONAI's argument: it would make a gradient scaler, which bfloat16 does not need
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything here that decides what the run learns, as plain values under the names of the configuration."""
+        settings: dict[str, Any] = {
+            "batch_size": self.data_loader.batch_size,
+            "accumulation_steps": self.accumulation_steps,
+            "gradient_norm": self.gradient_norm,
+            "input_noise": self.input_noise,
+            "amp": self.amp,
+        }
+        for network in ("generator", "discriminator"):
+            objective, optimizer = getattr(self, f"{network}_objective"), getattr(self, f"{network}_optimizer")
+            settings[f"{network}_objective#weights"] = dict(objective.weights)
+            settings[f"ramps of the {network}_objective"] = dict(objective.ramps)
+            settings[f"learning_rate of the {network}"] = optimizer.defaults["lr"]
+            settings[f"betas of the {network}"] = optimizer.defaults.get("betas")
+        return settings
+
     def run(self) -> None:
         """Train; an error of data or settings ends the program with its sentence."""
         with ending_with_a_sentence():
@@ -175,19 +194,31 @@ class ViewSynthesisTrainer(Trainer):
             g_total = self.generator_objective.total(g_losses)
         (g_total / window).backward()
 
-        if position == window_start + window - 1:
-            for network, optimizer in (
-                (self.discriminator, self.discriminator_optimizer),
-                (self.generator, self.generator_optimizer),
-            ):
-                nn.utils.clip_grad_norm_(network.parameters(), self.gradient_norm)
-                optimizer.step()
-            self.average.update_parameters(self.generator)
-
         losses = {"loss_G": g_total, "loss_D": d_total}
         losses |= {f"loss_{term}": value for term, value in g_losses.items()}
         losses |= {f"loss_D_{term}": value for term, value in d_losses.items()}
-        names, values = list(losses), torch.stack([value.detach().float() for value in losses.values()]).tolist()
-        engine.state.output = {"losses": dict(zip(names, values, strict=True)), "pred": pred.detach()}
+        numbers = dict(
+            zip(losses, torch.stack([each.detach().float() for each in losses.values()]).tolist(), strict=True)
+        )
+        self._require_finite(numbers)
+
+        if position == window_start + window - 1:
+            self._step()
+        engine.state.output = {"losses": numbers, "pred": pred.detach()}
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return engine.state.output
+
+    def _step(self) -> None:
+        """Clip the accumulated gradients, let both optimizers step, and the average follow."""
+        norms = {
+            f"gradient of the {name}": nn.utils.clip_grad_norm_(network.parameters(), self.gradient_norm).item()
+            for name, network in (("discriminator", self.discriminator), ("generator", self.generator))
+        }
+        self._require_finite(norms)
+        self.discriminator_optimizer.step()
+        self.generator_optimizer.step()
+        self.average.update_parameters(self.generator)
+
+    def _require_finite(self, values: Mapping[str, float]) -> None:
+        position = (self.state.iteration - 1) % self.state.epoch_length
+        require_finite(values, epoch=self.state.epoch, step=position + 1)

@@ -314,9 +314,15 @@ class TestRefusals:
             ({"network_def#channels": [8, 16, 24]}, r"other settings \(network_def#channels\)"),
             ({"canvas#rows": 160}, r"other settings \(canvas#rows\)"),
             ({"discriminator_def#channels": [8, 8, 8, 16]}, "holds another discriminator than the configuration"),
+            ({"learning_rate": 1e-3}, r"\(learning_rate of the generator, learning_rate of the discriminator\)"),
+            ({"generator_objective#weights#L1": 3.5}, r"other settings \(generator_objective#weights\)"),
+            ({"discriminator_objective#weights#view": 0.5}, r"other settings \(discriminator_objective#weights\)"),
+            ({"train#handlers#0#until": 0.9}, r"other settings \(ramps of the generator_objective\)"),
+            ({"batch_size": 2}, r"other settings \(batch_size\)"),
+            ({"train#trainer#accumulation_steps": 2}, r"other settings \(accumulation_steps\)"),
         ],
     )
-    def test_another_network_in_the_same_folder(
+    def test_another_network_or_training_in_the_same_folder(
         self,
         copy_of_finished: Path,
         training_workflow: MakeWorkflow,

@@ -1,0 +1,67 @@
+"""Runs that have broken down end with a sentence; their last good checkpoint stays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from ignite.engine import Events
+from monai.engines import Trainer
+
+FLAT_BELOW = 0.02  # of the real views' spread; untrained generators have more (tests/training/test_failures.py)
+
+
+def require_finite(values: Mapping[str, float], *, epoch: int, step: int) -> None:
+    """Refuse losses and gradient norms that are no numbers, before an optimizer takes them over.
+
+    Args:
+        values: by name.
+        epoch: where the run is, counted from 1, for the message.
+        step: the mini-batch within it, counted from 1.
+
+    Raises:
+        ValueError: a value is infinite or NaN.
+    """
+    broken = [name for name, value in values.items() if not math.isfinite(value)]
+    if broken:
+        raise ValueError(
+            f"Training broke down in epoch {epoch}, step {step}: no finite number in {', '.join(broken)}. The last "
+            "checkpoint is from before that. Look at results.csv: where a loss has grown for epochs, start anew with a "
+            "lower --learning_rate or a lower weight of that loss; where it came at once, look at the training images "
+            "(python -m scripts.inspect), and with mixed precision try --amp false."
+        )
+
+
+class StopOnCollapse:
+    """Handler that ends a run whose synthetic views have become flat, at the end of the epoch.
+
+    Attach it before the handler that writes the checkpoint, so that the last good one stays. The spread is the standard
+    deviation over the pixels of a view, averaged over the epoch's views.
+    """
+
+    def __init__(self) -> None:
+        self._synthetic = self._real = 0.0
+
+    def attach(self, engine: Trainer) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self._begin)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._judge)
+
+    def _begin(self, engine: Trainer) -> None:
+        self._synthetic = self._real = 0.0
+
+    def _add(self, engine: Trainer) -> None:
+        # Tensors, not numbers: on a GPU nobody waits for them before the epoch's end.
+        self._synthetic += engine.state.output["pred"].std(dim=(1, 2, 3)).sum()
+        self._real += engine.state.batch["label"].std(dim=(1, 2, 3)).sum()
+
+    def _judge(self, engine: Trainer) -> None:
+        synthetic, real = float(self._synthetic), float(self._real)
+        if synthetic < FLAT_BELOW * real:
+            raise ValueError(
+                f"The synthetic views of epoch {engine.state.epoch} are flat: their grey values vary by "
+                f"{synthetic / real:.4f} of what the real ones do. The last checkpoint is from before that. Look at "
+                "panels/ and at loss_D in results.csv: near zero, the discriminator has won, start anew with a lower "
+                "weight of GAN; otherwise with a lower --learning_rate."
+            )

@@ -22,10 +22,9 @@ LARGEST_PIXELS = 8192 * 8192
 SMALLEST_SIDE = 16
 _LONGEST_CODE = 16  # characters of the value representation CS (PS3.5 section 6.2)
 
-PLUGINS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow")
-"""Of pydicom's decoders those that are used, the preferred one first. pydicom's own is for RLE, where pylibjpeg's ends
-the process on a damaged file. GDCM's is not among them: for JPEG Lossless, which no other one knows, ITK holds the same
-decoder and hands the pixels over faster."""
+PLUGINS = ("pylibjpeg", "pyjpegls", "pillow", "pydicom")
+"""Of pydicom's decoders those that are used, the faster ones first. GDCM's is not among them: for JPEG Lossless, which
+no other one knows, ITK holds the same decoder and hands the pixels over faster."""
 
 
 def stored_pixels(dataset: pydicom.Dataset) -> np.ndarray:
@@ -64,7 +63,7 @@ def decode_frame(dataset: pydicom.Dataset, *, shape: tuple[int, int], frame: int
         frames: how many there are.
 
     Returns:
-        integers ``[rows, columns]``, of the type and byte order that the decoder gives.
+        integers ``[rows, columns]``, of the type and byte order that the decoder gives; perhaps a view of the dataset.
 
     Raises:
         ValueError: the pixels are absent or damaged, or their length or size is not what the dataset states.
@@ -81,7 +80,7 @@ def decode_frame(dataset: pydicom.Dataset, *, shape: tuple[int, int], frame: int
                 pixels = _decode_encoded(dataset, syntax, shape=shape, frame=frame, frames=frames)
             else:
                 _require_length(dataset, shape=shape, frames=frames)
-                pixels = pixel_array(dataset, index=frame)
+                pixels = pixel_array(dataset, index=frame, view_only=True)
         except _RefusedError as error:
             raise ValueError(str(error)) from None
         except PARSE_ERRORS as error:
@@ -123,6 +122,10 @@ def _decode_encoded(
             return pixel_array(dataset, index=frame, decoding_plugin=plugin)
         except (RuntimeError, NotImplementedError):
             pass  # pydicom wraps whatever the decoder raised
+        except BaseException as error:
+            # On damaged RLE data the Rust code of pylibjpeg panics, which is no Exception.
+            if type(error).__name__ != "PanicException":
+                raise
     return _decode_with_itk(encoded, dataset)
 
 

@@ -15,6 +15,7 @@ from bundle.dicom.parsing import read_dataset
 from bundle.records import Film
 from bundle.vocabulary import Laterality, ViewPosition
 
+_ROWS_AT_A_TIME = 64
 # A detector element or a digitiser's sampling step; outside of it the value is a slip (metres, zero, negative).
 PLAUSIBLE_SPACING_MM = (0.005, 10.0)
 
@@ -101,7 +102,12 @@ def presentation_pixels(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndar
     levels = 1 << int(dataset.BitsStored)
     lowest = -(levels >> 1) if dataset.PixelRepresentation == 1 else 0
     table = _presentation_table(np.arange(lowest, lowest + levels), dataset).astype(np.float32)
-    return table[stored - lowest] if lowest else table[stored]
+    pixels = np.empty(stored.shape, dtype=np.float32)
+    # Some rows at a time: numpy turns what it looks up into 64-bit integers, four times the film's size.
+    for first in range(0, len(stored), _ROWS_AT_A_TIME):
+        rows = slice(first, first + _ROWS_AT_A_TIME)
+        np.take(table, stored[rows] - lowest if lowest else stored[rows], out=pixels[rows], mode="clip")
+    return pixels
 
 
 def pixel_spacing_mm(dataset: pydicom.Dataset) -> tuple[float, float] | None:

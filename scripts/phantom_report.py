@@ -15,6 +15,7 @@ from bundle.atomic import replacing
 from bundle.datasets.phantom.case import CasePlan, plan_cohort
 from bundle.metrics.spectrum import COARSEST_SPACING_MM
 from bundle.report.phantom_gallery import write_gallery
+from bundle.report.phantom_histograms import write_histograms
 from bundle.report.phantom_measures import BreastMeasures, measure_breast, predictability
 from bundle.report.phantom_tables import (
     exponent_table,
@@ -39,7 +40,7 @@ def phantom_report(
     real: str = "",
     **unknown_options: object,
 ) -> None:
-    """Write ``measures.md`` and ``phantom_12.png``; the last quarter of the breasts is the test part.
+    """Write ``measures.md``, ``phantom_sizes.png``, ``phantom_12.png``; the last quarter is the test part.
 
     Args:
         *unknown_values: refused.
@@ -85,8 +86,9 @@ def phantom_report(
     ]
     with replacing(folder / "measures.md") as unfinished:
         unfinished.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_histograms(measured, folder / "phantom_sizes.png")
     write_gallery(plans[:12], folder / "phantom_12.png", film_spacing_mm=spacing_mm, columns=6)
-    print(f"Wrote measures.md and phantom_12.png to {folder}.")
+    print(f"Wrote measures.md, phantom_sizes.png and phantom_12.png to {folder}.")
 
 
 def _measure(plan: CasePlan, repeats: int, *, film_spacing_mm: float) -> BreastMeasures:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from bundle.datasets.phantom.case import plan_cohort
 from bundle.report.phantom_gallery import write_gallery
+from bundle.report.phantom_histograms import write_histograms
 from bundle.report.phantom_measures import (
     CANVAS,
     COMPONENTS,
@@ -122,3 +123,13 @@ def test_real_films_have_a_power_law() -> None:
     assert [len(films[position]) for position in ViewPosition] == [3, 3]
     for film in (*films[ViewPosition.CC], *films[ViewPosition.MLO]):
         assert 1.5 < film.exponent < 4.0
+
+
+def test_histograms_show_the_cohort(tmp_path: Path) -> None:
+    breasts = _made_breasts(6, seed=1)
+    paths = [tmp_path / "six.png", tmp_path / "five.png"]
+    write_histograms(breasts, paths[0])
+    write_histograms(breasts[:5], paths[1])
+    pictures = [np.asarray(Image.open(path).convert("L")) for path in paths]
+    assert pictures[0].shape == pictures[1].shape == (600, 1000)
+    assert not np.array_equal(*pictures)

@@ -19,10 +19,11 @@ from bundle.training.run_folder import LOSS_COLUMNS, METRIC_COLUMNS, RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"
-RUNNABLE = ("train.json", "inference.json", "evaluate.json", "demo.json", "reference.json")
+RUNNABLE = ("train.json", "multi_gpu_train.json", "inference.json", "evaluate.json", "demo.json", "reference.json")
 RUNS = {  # as the README combines them
     "train": ("train.json",),
     "train demo": ("train.json", "demo.json"),
+    "train on several GPUs": ("train.json", "multi_gpu_train.json"),
     "evaluate": ("train.json", "evaluate.json"),
     "evaluate demo": ("train.json", "evaluate.json", "demo.json", "reference.json"),
     "inference": ("inference.json",),
@@ -130,6 +131,12 @@ class TestOverrides:
     def test_override_files_touch_only_ids_that_exist(self, override: str, base: tuple[str, ...]) -> None:
         assert _unknown(_read(override), _merged(*base), may_add=override == "evaluate.json") == []
 
+    def test_what_several_gpus_add(self) -> None:
+        override, base = _read("multi_gpu_train.json"), _read("train.json")
+        added = {"train#sampler", "train#dataloader#sampler", "validate#sampler", "validate#dataloader#sampler"}
+        assert set(_unknown(override, base, may_add=False)) == added | {"finalize"}
+        assert all(_exists(base, name.rpartition("#")[0]) for name in added)
+
     def test_what_evaluation_adds_is_used(self) -> None:
         added = set(_read("evaluate.json")) - set(_read("train.json"))
         assert added, "evaluate.json names its own folder at least"
@@ -175,7 +182,9 @@ class TestOverrides:
 
 
 class TestUse:
-    @pytest.mark.parametrize("names", [RUNS[run] for run in ("train", "train demo", "inference")])
+    @pytest.mark.parametrize(
+        "names", [RUNS[run] for run in ("train", "train demo", "train on several GPUs", "inference")]
+    )
     def test_every_object_is_used(self, names: tuple[str, ...]) -> None:
         assert _unused(_merged(*names)) == set()
 

@@ -7,7 +7,9 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 import torch
 from sklearn.metrics import r2_score
@@ -27,6 +29,7 @@ from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from bundle.tensor_files import read_tensors, restore, write_tensors
 from bundle.training.data import RadiomicVectors, datalist_hash, read_datalist, read_preparation
+from bundle.training.processes import is_first_process
 from bundle.training.run_folder import OTHER_RUN_REMEDY
 from bundle.vocabulary import RadiomicsScale, Split, ViewPosition
 
@@ -181,6 +184,8 @@ def train_feature_network(
 ) -> FeatureNetwork:
     """Train the network and report its accuracy on the validation split, or take it from the run's folder.
 
+    Of several processes the first one trains; the others then find the network in the folder.
+
     Args:
         network: the network; afterwards trained.
         dataset_dir: the prepared collection.
@@ -211,43 +216,49 @@ def train_feature_network(
         "seed": seed,
     }
     network.to(device)
-    if not read_switch(resume, name="resume"):
-        report_path.unlink(missing_ok=True)  # stopped early, this run must not leave the old network to the next
-    elif weights_path.is_file() and report_path.is_file():
-        report = json.loads(report_path.read_text(encoding="utf-8"))
-        different = [name for name, value in settings.items() if report.get(name) != value]
-        if different:
-            raise ValueError(
-                f"{weights_path} was trained with other settings ({', '.join(different)}): {OTHER_RUN_REMEDY}"
+    anew = not read_switch(resume, name="resume")
+    with idist.one_rank_first():
+        if anew and is_first_process():
+            report_path.unlink(missing_ok=True)  # stopped early, this run must not leave the old network to the next
+        if weights_path.is_file() and report_path.is_file():
+            report = json.loads(report_path.read_text(encoding="utf-8"))
+            different = [name for name, value in settings.items() if report.get(name) != value]
+            if different:
+                raise ValueError(
+                    f"{weights_path} was trained with other settings ({', '.join(different)}): {OTHER_RUN_REMEDY}"
+                )
+            state = read_tensors(weights_path, device=device, remedy=OTHER_RUN_REMEDY)
+            restore(network, state, name="feature network", path=weights_path, remedy=OTHER_RUN_REMEDY)
+        else:
+            report = settings | _fit_and_judge(
+                network,
+                dataset_dir=dataset_dir,
+                canvas=canvas,
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rate=learning_rate,
+                seed=seed,
+                device=device,
             )
-        state = read_tensors(weights_path, device=device, remedy=OTHER_RUN_REMEDY)
-        restore(network, state, name="feature network", path=weights_path, remedy=OTHER_RUN_REMEDY)
-        return network
+            folder.mkdir(parents=True, exist_ok=True)
+            write_tensors(weights_path, network.state_dict())
+            with replacing(report_path) as temporary:
+                temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return network
 
+
+def _fit_and_judge(
+    network: FeatureNetwork, *, dataset_dir: str | Path, canvas: Canvas, device: torch.device | str, **fitting: Any
+) -> dict[str, Any]:
+    """Fit the network on the training split; return what its report says of both splits."""
     training = region_examples(dataset_dir=dataset_dir, split=Split.TRAINING, canvas=canvas)
     validation = region_examples(dataset_dir=dataset_dir, split=Split.VALIDATION, canvas=canvas)
-    fit_feature_network(
-        network,
-        training,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        seed=seed,
-        device=device,
-    )
-    report = settings | {
-        "training_regions": len(training.image),
-        "validation_regions": len(validation.image),
-        "r2": accuracy(network, validation, device=device),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_tensors(weights_path, network.state_dict())
-    with replacing(report_path) as temporary:
-        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    for kind, scores in report["r2"].items():
+    fit_feature_network(network, training, device=device, **fitting)
+    r2 = accuracy(network, validation, device=device)
+    for kind, scores in r2.items():
         of_class = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
         logger.info("Feature network: R2 on the validation split's %s: %s.", kind, of_class)
-    return network
+    return {"training_regions": len(training.image), "validation_regions": len(validation.image), "r2": r2}
 
 
 @torch.no_grad()

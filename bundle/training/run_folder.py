@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
@@ -23,6 +24,7 @@ from bundle.records import Canvas
 from bundle.switches import read_switch
 from bundle.tensor_files import read_tensors, restore, write_tensors
 from bundle.training.data import datalist_hash, read_preparation
+from bundle.training.processes import is_first_process, unwrapped
 from bundle.training.trainer import ViewSynthesisTrainer
 
 LOSS_COLUMNS = (
@@ -47,7 +49,8 @@ class RunFolder:
     - ``model.pt``: the averaged generator's bare state dict, of the best epoch so far;
     - ``checkpoint.pt``: all that the run needs to go on exactly;
 
-    and at the start ``network.json``: an override file with this run's network and canvas.
+    and at the start ``network.json``: an override file with this run's network and canvas. Of several processes the
+    first one writes; the losses are means over the images of all.
 
     Args:
         output_dir: the folder.
@@ -118,18 +121,27 @@ class RunFolder:
                 trainer, or its checkpoint cannot be read.
         """
         self.settings |= engine.settings
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for name in (CHECKPOINT_NAME, "results.csv", "model.pt", "network.json"):
-            for left_by_a_killed_run in self.folder.glob(f".*.{name}"):
-                left_by_a_killed_run.unlink()
         checkpoint = self.folder / CHECKPOINT_NAME
+        if is_first_process():
+            self._tidy_up()
+        idist.barrier()
+        if self.resume and checkpoint.is_file():
+            self._restore(engine, checkpoint)
+        if is_first_process():
+            self._write_overrides()
+
+    def _tidy_up(self) -> None:
+        """Make the folder; delete what a killed run left half written, and the old run where a new one is asked for."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        leftovers = [*self.folder.rglob(".[0-9]*.*")]  # named by bundle.atomic
         if not self.resume:
             # Before anything of the new run is there: stopped early, it must not look like the old one.
-            panels = (self.folder / PANELS_NAME).glob("epoch_*.png")
-            for path in (checkpoint, self.folder / "results.csv", self.folder / "model.pt", *panels):
-                path.unlink(missing_ok=True)
-        elif checkpoint.is_file():
-            self._restore(engine, checkpoint)
+            leftovers += [self.folder / name for name in (CHECKPOINT_NAME, "results.csv", "model.pt")]
+            leftovers += (self.folder / PANELS_NAME).glob("epoch_*.png")
+        for path in leftovers:
+            path.unlink(missing_ok=True)
+
+    def _write_overrides(self) -> None:
         with replacing(self.folder / "network.json") as temporary:
             temporary.write_text(json.dumps(self.overrides, indent=2) + "\n", encoding="utf-8")
 
@@ -143,22 +155,24 @@ class RunFolder:
         self.rows = checkpoint["rows"]
         engine.state.epoch = len(self.rows)
         engine.state.iteration = engine.state.epoch * engine.state.epoch_length
-        if self._finished(engine):
+        finished = self._finished(engine)
+        if finished:
+            engine.terminate()
+        if is_first_process() and finished:
             logger.info(
                 "The run in %s is finished (%d epochs, the best one %d). --resume false starts anew.",
                 self.folder,
                 len(self.rows),
                 self.best_epoch,
             )
-            engine.terminate()
-        else:
+        elif is_first_process():
             logger.info("Going on behind epoch %d of the run in %s.", len(self.rows), self.folder)
 
     @staticmethod
     def _parts(engine: ViewSynthesisTrainer) -> dict[str, nn.Module | AveragedModel | torch.optim.Optimizer]:
         return {
-            "generator": engine.generator,
-            "discriminator": engine.discriminator,
+            "generator": unwrapped(engine.generator),
+            "discriminator": unwrapped(engine.discriminator),
             "average": engine.average,
             "generator_optimizer": engine.generator_optimizer,
             "discriminator_optimizer": engine.discriminator_optimizer,
@@ -169,8 +183,9 @@ class RunFolder:
         return epochs >= engine.state.max_epochs or epochs - self.best_epoch >= self.patience
 
     def begin_epoch(self, engine: ViewSynthesisTrainer) -> None:
-        """Seed all randomness of this epoch: order, augmentation, noise."""
-        seed = int(np.random.SeedSequence([self.seed, engine.state.epoch]).generate_state(1)[0])
+        """Seed all randomness of this epoch: order, augmentation, noise; each process has its own."""
+        sequence = np.random.SeedSequence([self.seed, engine.state.epoch, idist.get_rank()])
+        seed = int(sequence.generate_state(1)[0])
         torch.manual_seed(seed)
         dataset = engine.data_loader.dataset
         dataset.transform.set_random_state(seed=seed)
@@ -187,17 +202,27 @@ class RunFolder:
         """Write the epoch's row, the best model and the checkpoint; end the run when patience is at its end."""
         metrics = self.evaluator.state.metrics
         row = {"epoch": engine.state.epoch}
-        row |= {name: self._sums[name] / self._images for name in LOSS_COLUMNS}
+        row |= self._mean_losses()
         row |= {name: float(metrics[name]) for name in METRIC_COLUMNS}
         self.rows.append(row)
+        if is_first_process():
+            self._write_epoch(engine)
+        if self._finished(engine):
+            engine.terminate()
+
+    def _mean_losses(self) -> dict[str, float]:
+        """Means over the epoch's images of all processes."""
+        sums = torch.tensor([self._images, *(self._sums[name] for name in LOSS_COLUMNS)], dtype=torch.float64)
+        images, *totals = idist.all_reduce(sums).tolist()
+        return {name: total / images for name, total in zip(LOSS_COLUMNS, totals, strict=True)}
+
+    def _write_epoch(self, engine: ViewSynthesisTrainer) -> None:
         if self.best_epoch == len(self.rows):
             write_tensors(self.folder / "model.pt", engine.average.module.state_dict())
         self._write_results()
         checkpoint: dict[str, Any] = {name: part.state_dict() for name, part in self._parts(engine).items()}
         checkpoint |= {"rows": self.rows, "settings": self.settings}
         write_tensors(self.folder / CHECKPOINT_NAME, checkpoint)
-        if self._finished(engine):
-            engine.terminate()
 
     def _write_results(self) -> None:
         path = self.folder / "results.csv"
@@ -211,4 +236,4 @@ class RunFolder:
 
 def generator_average(*, network: nn.Module, decay: float) -> AveragedModel:
     """Exponential moving average of the generator's parameters; its buffers are copied."""
-    return AveragedModel(network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(decay))
+    return AveragedModel(unwrapped(network), multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(decay))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine
 from monai.engines import Trainer
@@ -22,11 +23,11 @@ from bundle.losses.radiomics import radiomic_loss
 from bundle.losses.reconstruction import reconstruction_loss
 from bundle.losses.structural import structural_loss
 from bundle.losses.view import view_loss
-from bundle.networks.discriminator import Discriminator
 from bundle.networks.feature_network import FeatureNetwork
 from bundle.stopping import ending_with_a_sentence
 from bundle.training.batch import PairedBatch
 from bundle.training.failures import require_finite
+from bundle.training.processes import unwrapped
 
 
 @contextmanager
@@ -52,7 +53,7 @@ class ViewSynthesisTrainer(Trainer):
         device: where to run.
         max_epochs: length of the run.
         train_data_loader: yields dictionaries with the fields of ``PairedBatch``.
-        generator, discriminator: the networks.
+        generator, discriminator: the networks; for several processes each as `data_parallel` gives it.
         feature_network: trained and frozen; serves L_percep and L_rad.
         average: exponential moving average of the generator, updated after each of its steps.
         generator_optimizer, discriminator_optimizer: their optimizers.
@@ -71,7 +72,7 @@ class ViewSynthesisTrainer(Trainer):
         max_epochs: int,
         train_data_loader: DataLoader,
         generator: nn.Module,
-        discriminator: Discriminator,
+        discriminator: nn.Module,
         feature_network: FeatureNetwork,
         average: AveragedModel,
         generator_optimizer: Optimizer,
@@ -117,7 +118,7 @@ class ViewSynthesisTrainer(Trainer):
     def settings(self) -> dict[str, Any]:
         """Everything here that decides what the run learns, as plain values under the names of the configuration."""
         settings: dict[str, Any] = {
-            "batch_size": self.data_loader.batch_size,
+            "batch_size": self.data_loader.batch_size * idist.get_world_size(),
             "accumulation_steps": self.accumulation_steps,
             "gradient_norm": self.gradient_norm,
             "input_noise": self.input_noise,
@@ -138,7 +139,8 @@ class ViewSynthesisTrainer(Trainer):
 
     def generator_losses(self, batch: PairedBatch, pred: Tensor) -> dict[str, Tensor]:
         """Return the six scalar terms of L_G, each a mean over the whole batch, for ``pred`` ``[B, 1, H, W]``."""
-        patch_logits, view_logits = self.discriminator(
+        # Unwrapped: gradients pass through, none is to be averaged over the processes here.
+        patch_logits, view_logits = unwrapped(self.discriminator)(
             self._noisy(pred), batch.image, batch.radiomics, batch.target_view
         )
         pred_features = self.feature_network.hidden(pred)
@@ -217,7 +219,7 @@ class ViewSynthesisTrainer(Trainer):
         self._require_finite(norms)
         self.discriminator_optimizer.step()
         self.generator_optimizer.step()
-        self.average.update_parameters(self.generator)
+        self.average.update_parameters(unwrapped(self.generator))
 
     def _require_finite(self, values: Mapping[str, float]) -> None:
         position = (self.state.iteration - 1) % self.state.epoch_length

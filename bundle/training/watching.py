@@ -13,6 +13,7 @@ from monai.engines import Evaluator
 from tqdm import tqdm
 
 from bundle.report.panels import view_panel
+from bundle.training.processes import is_first_process
 from bundle.training.run_folder import PANELS_NAME
 
 
@@ -40,7 +41,14 @@ class TrainingProgress:
             length = engine.state.epoch_length
             done = (engine.state.epoch - 1) * length  # of an earlier start
             total = engine.state.max_epochs * length
-            self._bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, file=sys.stderr)
+            self._bar = tqdm(
+                total=total,
+                initial=done,
+                unit="step",
+                dynamic_ncols=True,
+                file=sys.stderr,
+                disable=not is_first_process(),
+            )
         self._bar.set_description(f"Training, epoch {engine.state.epoch}/{engine.state.max_epochs}")
 
     def _advance(self, engine: Engine) -> None:
@@ -88,6 +96,8 @@ class EpochPanels:
             self._rows.append([torch.as_tensor(view).float().cpu().numpy() for view in views])
 
     def _write(self, engine: Evaluator) -> None:
+        if not is_first_process():
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         view_panel(
             self._rows,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from monai.bundle import ConfigWorkflow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +18,21 @@ SMALL = {
     "amp": False,
 }
 MakeWorkflow = Callable[..., ConfigWorkflow]
+
+
+def assert_same_tensors(one: Any, other: Any, *, where: str = "") -> None:
+    """Compare what two files of tensors hold, exactly."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for name in one:
+            assert_same_tensors(one[name], other[name], where=f"{where}/{name}")
+    elif isinstance(one, list | tuple):
+        for number, (first, second) in enumerate(zip(one, other, strict=True)):
+            assert_same_tensors(first, second, where=f"{where}/{number}")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    else:
+        assert one == other, where
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from bundle.networks.generator import Generator
 from bundle.radiomics.features import FEATURE_NAMES
 from bundle.training.run_folder import RunFolder
-from tests.training.conftest import ROOT, MakeWorkflow
+from tests.training.conftest import ROOT, MakeWorkflow, assert_same_tensors
 
 COLUMNS = (
     "epoch,loss_G,loss_D,loss_GAN,loss_view,loss_L1,loss_percep,loss_SSIM,loss_rad,loss_D_GAN,loss_D_view,"
@@ -52,20 +52,6 @@ def _datalist(folder: Path) -> dict[str, list[dict[str, Any]]]:
 def _digests(folder: Path) -> dict[str, str]:
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def _assert_same_tensors(one: Any, other: Any, *, where: str = "") -> None:
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), where
-        for name in one:
-            _assert_same_tensors(one[name], other[name], where=f"{where}/{name}")
-    elif isinstance(one, list | tuple):
-        for number, (first, second) in enumerate(zip(one, other, strict=True)):
-            _assert_same_tensors(first, second, where=f"{where}/{number}")
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), where
-    else:
-        assert one == other, where
 
 
 def _stop_at(trainer: Any, *, iteration: int) -> None:
@@ -124,7 +110,7 @@ class TestFiles:
         workflow.run()
         best = int(np.argmax([float(row["val_in_breast_SSIM"]) for row in _rows(tmp_path)]))
         state = torch.load(tmp_path / "model.pt", weights_only=True)
-        _assert_same_tensors(dict(state), averages[best])
+        assert_same_tensors(dict(state), averages[best])
         different = [
             name for name, value in trainer.generator.state_dict().items() if not torch.equal(value, state[name])
         ]
@@ -243,7 +229,7 @@ class TestRepeatAndResume:
         assert (tmp_path / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
         for name in ("model.pt", "checkpoint.pt"):
             one, other = (torch.load(folder / name, weights_only=True) for folder in (tmp_path, finished))
-            _assert_same_tensors(dict(one), dict(other))
+            assert_same_tensors(dict(one), dict(other))
         after = _digests(tmp_path)
         for name in ("feature_network.pt", "feature_network.json", "network.json", "panels/epoch_001.png"):
             assert after[name] == before[name], name

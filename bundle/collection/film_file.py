@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from bundle.dicom.decoding import LARGEST_SIDE, SMALLEST_SIDE
 from bundle.dicom.elements import PARSE_ERRORS
 from bundle.dicom.masks import PICTURE_STARTS
-from bundle.dicom.decoding import LARGEST_SIDE, SMALLEST_SIDE
 from bundle.dicom.read import read_film
 from bundle.records import Film, View
 

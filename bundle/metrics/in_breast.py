@@ -1,7 +1,6 @@
 """Fidelity inside the breast, where a dark frame cannot raise the score.
 
-Training's validation and the evaluation both come here: `in_breast` is the only function that computes in-breast
-figures.
+Training's validation and the evaluation both come here: no other module computes in-breast figures.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import torch
 from torch.nn.functional import conv2d
 
 from bundle.metrics.checking import checked_pair
+from bundle.metrics.ms_ssim import ms_ssim, scale_weights
 from bundle.metrics.psnr import decibels
 from bundle.metrics.ssim import WINDOW_PIXELS, ssim_map
 
@@ -71,6 +71,29 @@ def in_breast(
         ssim=_mean_over(similarity, centres),
         psnr_db=decibels(_mean_over((pred - target).square(), mask), data_range=data_range),
     )
+
+
+def in_breast_ms_ssim(
+    pred: torch.Tensor, target: torch.Tensor, breast: torch.Tensor, *, data_range: float, spacing_mm: float
+) -> torch.Tensor:
+    """MS-SSIM whose windows count by the share of the target's grown breast mask at their centre.
+
+    Args:
+        pred: synthetic images ``[B, 1, H, W]``.
+        target: real images ``[B, 1, H, W]``.
+        breast: the *target's* breast masks ``[B, 1, H, W]``, 0 or 1 of any type.
+        data_range: width of the intensity range; 1.0 for prepared views.
+        spacing_mm: pixel spacing of the canvas; it decides the number of scales.
+
+    Returns:
+        ``[B]`` float64 in [0, 1]; NaN where the breast is too small for the coarsest scale.
+
+    Raises:
+        ValueError: see `checked_pair` and `scale_weights`.
+    """
+    mask = grown(breast.as_subclass(torch.Tensor).to(pred.device) > 0.5, growth_mm=GROWTH_MM, spacing_mm=spacing_mm)
+    weights = scale_weights((pred.shape[-2], pred.shape[-1]), spacing_mm=spacing_mm)
+    return ms_ssim(pred, target, mask.float(), weights=weights, data_range=data_range)
 
 
 def grown(mask: torch.Tensor, *, growth_mm: float, spacing_mm: float) -> torch.Tensor:

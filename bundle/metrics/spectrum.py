@@ -4,11 +4,12 @@ Anatomy on mammograms has a power spectrum near ``k ** -beta``, with beta about 
 28(4):419). Chen et al. 2012 (Med Phys 39(3):1435, PMC3298563) report 3.17 +- 0.23 for the CC and 3.30 +- 0.24 for the
 MLO of 23 women. An image that is too smooth has a larger exponent, noise has 0, a checkerboard less.
 
-Region, window and band are stated here and never change with the image: squares of `WINDOW_MM` that lie wholly in the
-breast mask less its outermost `MARGIN_MM` (where thickness, not anatomy, makes the gradient), their mean taken off, a
-radial Hann window, the average of all squares' spectra, rings, and a straight line through the logarithms in
-`BAND_PER_MM`. On made noise of exponents 2 to 3.5 the result is right within 0.1; pixels of real films that were
-averaged to a coarser spacing are blurred by that, which adds up to 0.2 at 0.8 mm.
+Region, window and band are stated here and depend on the pixel spacing alone, never on the image: squares of
+`WINDOW_MM` that lie wholly in the breast mask less its outermost `MARGIN_MM` (where thickness, not anatomy, makes the
+gradient), their mean taken off, a radial Hann window, the average of all squares' spectra, rings, and a straight line
+through the logarithms in `band_per_mm`. On made noise of exponents 2 to 3.5 the result is right within 0.1; pixels of
+real films that were averaged to a coarser spacing are blurred by that, which adds up to 0.2 at 0.8 mm. So figures
+compare at one spacing alone.
 """
 
 from __future__ import annotations
@@ -24,9 +25,16 @@ WINDOW_MM = 25.6
 MARGIN_MM = 10.0
 # Below, the window's own width shows; above, the noise of quanta and film, and at 0.8 mm the pixels do.
 BAND_PER_MM = (0.15, 0.5)
-# The band's upper end is then 0.8 of the Nyquist frequency; nearer to it the pixels themselves bend the slope.
+# The coarsest pixels that show the whole band.
 COARSEST_SPACING_MM = 0.8
+# Of coarser pixels (a canvas) the band is these shares of their Nyquist frequency: nearer to it the pixels themselves
+# bend the slope, and the lower bound leaves four rings.
+BAND_OF_NYQUIST = (0.3, 0.8)
+COARSEST_CANVAS_MM = 2.0
+# Nyquist peak: neighbours are the frequencies so many steps of the window away; nearer ones the window smears.
+_NEIGHBOURS = (2, 3)
 _REFERENCE_EXPONENT = 3.0
+_REFERENCE_STEP = 0.25
 _SQUARES_PER_WINDOW = 4
 _FEWEST_SQUARES = 4
 
@@ -37,7 +45,7 @@ def spectral_exponent(image: np.ndarray, breast: np.ndarray, *, spacing_mm: floa
     Args:
         image: grey values ``[rows, columns]`` on any linear scale.
         breast: bool ``[rows, columns]``, the breast without the pectoral muscle where that is known.
-        spacing_mm: of the pixels, at most `COARSEST_SPACING_MM`.
+        spacing_mm: of the pixels, at most `COARSEST_CANVAS_MM`.
 
     Returns:
         beta; NaN where fewer than four squares fit into the breast, or where all of them are uniform.
@@ -45,33 +53,101 @@ def spectral_exponent(image: np.ndarray, breast: np.ndarray, *, spacing_mm: floa
     Raises:
         ValueError: the shapes differ, or the pixels are too coarse for the band.
     """
+    power = _mean_power(image, breast, size=round(WINDOW_MM / spacing_mm), spacing_mm=spacing_mm)
+    if power is None:
+        return math.nan
+    size = len(power)
+    low, high = band_per_mm(spacing_mm)
+    ring = _ring(size)
+    ring_per_mm = np.arange(ring.max() + 1) / (size * spacing_mm)
+    used = np.flatnonzero((ring_per_mm >= low) & (ring_per_mm <= high))
+    density = ndimage.mean(power, ring, used)
+    if not (density > 0).all():
+        return math.nan
+    exponent = _REFERENCE_EXPONENT
+    for _ in range(2):  # the second time beside the law that the first time found
+        reference = min(max(round(exponent / _REFERENCE_STEP) * _REFERENCE_STEP, 1.0), 6.0)
+        expected = ndimage.mean(_expected_power(size, spacing_mm, reference), ring, used)
+        slope, _ = np.polyfit(np.log(expected), np.log(density), 1)
+        exponent = float(reference * slope)
+    return exponent
+
+
+def band_per_mm(spacing_mm: float) -> tuple[float, float]:
+    """Band of frequencies that `spectral_exponent` is fitted over, for pixels of this spacing.
+
+    Raises:
+        ValueError: the spacing is not positive, or more than `COARSEST_CANVAS_MM`.
+    """
+    if not 0 < spacing_mm <= COARSEST_CANVAS_MM:
+        raise ValueError(
+            f"spacing_mm is {spacing_mm}: it must be positive and at most {COARSEST_CANVAS_MM:g} mm; coarser pixels "
+            "show no texture."
+        )
+    low, high = (share * 0.5 / spacing_mm for share in BAND_OF_NYQUIST)
+    return min(BAND_PER_MM[0], low), min(BAND_PER_MM[1], high)
+
+
+def nyquist_peak(image: np.ndarray, breast: np.ndarray, *, spacing_mm: float) -> float:
+    """Power at the Nyquist frequencies over that around them, inside the breast: how strong a checkerboard there is.
+
+    The three frequencies are those of alternating rows, alternating columns and the checkerboard; the strongest counts.
+    Region and window are those of `spectral_exponent`, the window of an even number of pixels; the neighbours lie two
+    and three steps of the window's resolution away. Both are first divided by what the law ``k ** -3`` gives, since the
+    power falls steeply there: the few frequencies of a window of coarse pixels would else have a third of their
+    neighbours' mean without any pattern. About 1 where there is none, up to 1.5 by chance; a steeper spectrum has less.
+
+    Args:
+        image: grey values ``[rows, columns]`` on any linear scale.
+        breast: bool ``[rows, columns]``.
+        spacing_mm: of the pixels, at most `COARSEST_CANVAS_MM`.
+
+    Returns:
+        The ratio; NaN where fewer than four squares fit into the breast, or where the neighbours have no power.
+
+    Raises:
+        ValueError: the shapes differ, or the pixels are too coarse.
+    """
+    size = 2 * round(WINDOW_MM / spacing_mm / 2)
+    power = _mean_power(image, breast, size=size, spacing_mm=spacing_mm)
+    if power is None:
+        return math.nan
+    power = power / _expected_power(size, spacing_mm, _REFERENCE_EXPONENT)
+    half = size // 2
+    near, far = _NEIGHBOURS
+    steps = np.arange(-far, far + 1)
+    distance = np.maximum(np.abs(steps)[:, None], np.abs(steps)[None, :])
+    ratios = []
+    for row, column in ((half, 0), (0, half), (half, half)):
+        around = power[np.ix_((row + steps) % size, (column + steps) % size)]
+        neighbours = around[distance >= near].mean()
+        if not neighbours > 0:
+            return math.nan
+        ratios.append(power[row, column] / neighbours)
+    return float(max(ratios))
+
+
+def _mean_power(image: np.ndarray, breast: np.ndarray, *, size: int, spacing_mm: float) -> np.ndarray | None:
+    """Mean power spectrum ``[size, size]`` of the windowed squares in the breast; None where there are too few.
+
+    Raises:
+        ValueError: the shapes differ, or the pixels are too coarse.
+    """
     if image.shape != breast.shape or image.ndim != 2:
         raise ValueError(
             f"image has the shape {list(image.shape)}, breast {list(breast.shape)}: both must be [rows, columns]."
         )
-    if not 0 < spacing_mm <= COARSEST_SPACING_MM:
-        raise ValueError(
-            f"spacing_mm is {spacing_mm}: it must be positive and at most {COARSEST_SPACING_MM:g} mm for the band "
-            f"up to {BAND_PER_MM[1]} per mm."
-        )
-    size = round(WINDOW_MM / spacing_mm)
+    band_per_mm(spacing_mm)
     squares = _squares(breast, size=size, margin_px=MARGIN_MM / spacing_mm)
     if len(squares) < _FEWEST_SQUARES:
-        return math.nan
+        return None
     window = _window(size)
     power = np.zeros((size, size))
     for row, column in squares:
         square = image[row : row + size, column : column + size].astype(np.float64)
         square = square - (square * window).sum() / window.sum()
         power += np.abs(np.fft.fft2(square * window)) ** 2
-    ring, expected = _expected_power(size, spacing_mm)
-    ring_per_mm = np.arange(ring.max() + 1) / (size * spacing_mm)
-    used = np.flatnonzero((ring_per_mm >= BAND_PER_MM[0]) & (ring_per_mm <= BAND_PER_MM[1]))
-    density = ndimage.mean(power, ring, used)
-    if not (density > 0).all():
-        return math.nan
-    slope, _ = np.polyfit(np.log(ndimage.mean(expected, ring, used)), np.log(density), 1)
-    return float(_REFERENCE_EXPONENT * slope)
+    return power / len(squares)
 
 
 def _window(size: int) -> np.ndarray:
@@ -81,9 +157,15 @@ def _window(size: int) -> np.ndarray:
     return 0.5 + 0.5 * np.cos(np.pi * radius)
 
 
+def _ring(size: int) -> np.ndarray:
+    """Number the frequencies ``[size, size]`` of a window by their distance from zero, rounded."""
+    coarse = np.fft.fftfreq(size, 1 / size)
+    return np.round(np.hypot(coarse[:, None], coarse[None, :])).astype(int)
+
+
 @cache
-def _expected_power(size: int, spacing_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """What the window makes of a field with the spectrum ``k ** -3``: ring of each frequency, and expected power.
+def _expected_power(size: int, spacing_mm: float, exponent: float) -> np.ndarray:
+    """What the window makes of a field with the spectrum ``k ** -exponent``: expected power of each frequency.
 
     The window smears the spectrum (a convolution with its own), and a ring's mean is not its middle's value: both raise
     the low end of a steep spectrum. Measured against this expectation, the slope is free of that.
@@ -94,14 +176,12 @@ def _expected_power(size: int, spacing_mm: float) -> tuple[np.ndarray, np.ndarra
     k = np.hypot(frequency[:, None], frequency[None, :])
     k[0, 0] = np.inf  # the mean is taken off
     # Waves longer than twice the window are nearly a gradient to it, and the breast has no longer ones.
-    law = np.where(k >= 0.5 / (size * spacing_mm), k**-_REFERENCE_EXPONENT, 0.0)
+    law = np.where(k >= 0.5 / (size * spacing_mm), k**-exponent, 0.0)
     # Convolution with |W| ** 2: the product of the autocorrelations.
     padded = np.zeros((fine, fine))
     padded[:size, :size] = window
     autocorrelation = np.fft.ifft2(np.abs(np.fft.fft2(padded)) ** 2).real
-    expected = np.fft.fft2(np.fft.ifft2(law).real * autocorrelation).real[:: fine // size, :: fine // size]
-    coarse = np.fft.fftfreq(size, 1 / size)
-    return np.round(np.hypot(coarse[:, None], coarse[None, :])).astype(int), expected
+    return np.fft.fft2(np.fft.ifft2(law).real * autocorrelation).real[:: fine // size, :: fine // size]
 
 
 def _squares(breast: np.ndarray, *, size: int, margin_px: float) -> list[tuple[int, int]]:

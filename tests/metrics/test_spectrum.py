@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bundle.metrics.spectrum import spectral_exponent
+from bundle.metrics.spectrum import band_per_mm, nyquist_peak, spectral_exponent
 
 
 def _power_law_noise(exponent: float, *, size: int, spacing_mm: float, seed: int) -> np.ndarray:
@@ -18,7 +18,7 @@ def _power_law_noise(exponent: float, *, size: int, spacing_mm: float, seed: int
 
 
 @pytest.mark.parametrize("exponent", [2.0, 2.5, 3.0, 3.3, 3.5])
-@pytest.mark.parametrize("spacing_mm", [0.4, 0.8])
+@pytest.mark.parametrize("spacing_mm", [0.4, 0.8, 1.0, 2.0])
 def test_made_noise_gives_its_exponent(exponent: float, spacing_mm: float) -> None:
     size = round(250 / spacing_mm)
     image = _power_law_noise(exponent, size=size, spacing_mm=spacing_mm, seed=1)
@@ -57,7 +57,33 @@ def test_too_small_a_breast_and_a_uniform_one_have_none() -> None:
 
 def test_coarse_pixels_and_unequal_shapes_are_refused() -> None:
     breast = np.ones((100, 100), dtype=bool)
-    with pytest.raises(ValueError, match=r"at most 0\.8 mm"):
-        spectral_exponent(np.ones((100, 100)), breast, spacing_mm=1.0)
+    for measure in (spectral_exponent, nyquist_peak):
+        with pytest.raises(ValueError, match="at most 2 mm"):
+            measure(np.ones((100, 100)), breast, spacing_mm=2.5)
     with pytest.raises(ValueError, match="both must be"):
         spectral_exponent(np.ones((90, 100)), breast, spacing_mm=0.5)
+
+
+def test_the_band_of_fine_pixels_is_one_and_coarser_ones_have_less() -> None:
+    assert band_per_mm(0.1) == band_per_mm(0.6) == (0.15, 0.5)
+    assert band_per_mm(1.0) == pytest.approx((0.15, 0.4))
+    assert band_per_mm(2.0) == pytest.approx((0.075, 0.2))
+
+
+@pytest.mark.parametrize("spacing_mm", [1.0, 2.0])
+def test_a_checkerboard_shows_at_the_nyquist_frequency_and_noise_does_not(spacing_mm: float) -> None:
+    size = round(200 / spacing_mm)
+    image = _power_law_noise(3.0, size=size, spacing_mm=spacing_mm, seed=5)
+    image /= image.std()
+    breast = np.ones((size, size), dtype=bool)
+    row, column = np.indices(image.shape)
+    assert 0.5 < nyquist_peak(image, breast, spacing_mm=spacing_mm) < 1.5
+    for pattern in ((-1) ** (row + column), (-1) ** row, (-1) ** column):
+        assert nyquist_peak(image + 0.1 * pattern, breast, spacing_mm=spacing_mm) > 5
+
+
+def test_a_uniform_or_small_breast_has_no_nyquist_peak() -> None:
+    small = np.zeros((100, 100), dtype=bool)
+    small[40:70, 40:70] = True
+    assert math.isnan(nyquist_peak(np.ones((100, 100)), small, spacing_mm=1.0))
+    assert math.isnan(nyquist_peak(np.ones((100, 100)), np.ones((100, 100), dtype=bool), spacing_mm=1.0))

@@ -31,6 +31,7 @@ def prepare(
     split: str = SplitRule.RANDOM.value,
     seed: int = 0,
     workers: int = -1,
+    scheduler: str = "",
     radiomics_config: str = str(RADIOMICS_CONFIG),
     overwrite: bool = False,
     key: str | None = None,
@@ -53,6 +54,7 @@ def prepare(
         split: random, or official: the collection's own, of whose training patients the validation takes its part.
         seed: of the split and of the random regions.
         workers: views worked on at once; -1 for one per core.
+        scheduler: address of a Dask scheduler, as tcp://10.0.0.1:8786, whose workers then do the work.
         radiomics_config: settings of the radiomic features.
         overwrite: remove a preparation that the output holds.
         key: for dicom: file with the key of the patients' pseudonyms, outside the output; made at first use.
@@ -76,6 +78,7 @@ def prepare(
         fractions=dict(zip(Split, parts, strict=True)),
         seed=whole_number(seed, name="seed"),
         workers=whole_number(workers, name="workers"),
+        scheduler=str(scheduler),
         overwrite=read_switch(overwrite, name="overwrite"),
         split_rule=_split_rule(split),
         side_files=SideFiles(

@@ -12,31 +12,25 @@ In the output folder:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import joblib
-from tqdm import tqdm
-
-import bundle
 from bundle.collection.files import write_json, write_table
 from bundle.collection.side_files import COLLECTIONS_WITH_FILES, SideFiles, require_fitting
 from bundle.collection.side_files import find_views as find_views_with_files
 from bundle.collection.view_task import (
     ViewResult,
     ViewTask,
-    prepare_view,
     relative_rejection,
     stored_result,
     without_features,
 )
+from bundle.collection.workers import code_hash, decisive_versions, prepare_views, require_address
 from bundle.datasets import cbis_ddsm, inbreast
 from bundle.datasets.pairing import STAGE as PAIRING
 from bundle.datasets.pairing import pair_views
@@ -58,7 +52,6 @@ COLLECTIONS: Mapping[str, Callable[[Path], tuple[list[View], list[Rejection]]]] 
 _PREPARATION_NAME = "preparation.json"
 _FOLDERS = ("images", "views")
 _TABLES = ("pairs.csv", "datalist.json", "radiomics.csv", "regions.csv", "rejected.csv", _PREPARATION_NAME)
-_DECISIVE_PACKAGES = ("numpy", "scipy", "scikit-image", "pydicom", "itk", "pyradiomics", "simpleitk", "nibabel")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +113,7 @@ def prepare_collection(
     overwrite: bool = False,
     split_rule: SplitRule = SplitRule.RANDOM,
     side_files: SideFiles | None = None,
+    scheduler: str = "",
 ) -> PreparationSummary:
     """Prepare a collection; what an earlier run with the same settings has done is not done again.
 
@@ -135,6 +129,7 @@ def prepare_collection(
         overwrite: remove a preparation that the output holds, whatever its settings.
         split_rule: by chance, or the collection's own.
         side_files: what the collections dicom and table need beside their folder.
+        scheduler: address of a Dask scheduler whose workers make the views ready; empty for this machine's cores.
 
     Returns:
         The counts.
@@ -143,6 +138,7 @@ def prepare_collection(
         FileNotFoundError: the source or its tables are absent.
         FileExistsError: the output holds other files, or a preparation with other settings.
         ValueError: an argument is not allowed, a table is no table, or nothing is left to prepare.
+        ConnectionError: the scheduler cannot be reached, or has no worker.
     """
     if collection not in (*COLLECTIONS, *COLLECTIONS_WITH_FILES):
         raise ValueError(
@@ -158,6 +154,10 @@ def prepare_collection(
         )
     if workers == 0 or workers < -1:
         raise ValueError(f"workers is {workers}; it must be 1 or more, or -1 for one per core")
+    if scheduler:
+        require_address(scheduler)
+        # Its workers have other working directories.
+        source, output = source.absolute(), output.absolute()
     if collection in COLLECTIONS:
         views, rejections = COLLECTIONS[collection](source)
     else:
@@ -190,10 +190,9 @@ def prepare_collection(
         "preparation": asdict(preparation),
         "radiomics": {**radiomics.as_dict(), "settings_hash": settings_hash(radiomics)},
     }
-    versions = {package: version(package) for package in _DECISIVE_PACKAGES}
-    _open_output(output, settings=settings, versions=versions, overwrite=overwrite)
+    _open_output(output, settings=settings, versions=decisive_versions(), overwrite=overwrite)
 
-    code = _code_hash(versions)
+    code = code_hash()
     pair_tasks = [
         (
             pair,
@@ -218,7 +217,8 @@ def prepare_collection(
         if (earlier := stored_result(task)) is not None:
             results[task.name] = without_features(earlier)
     reused = len(results)
-    results.update(_run([task for task in tasks if task.name not in results], workers=workers))
+    missing = [task for task in tasks if task.name not in results]
+    results.update(prepare_views(missing, workers=workers, scheduler=scheduler))
 
     complete: list[Pair] = []
     for pair in pairs:
@@ -253,17 +253,6 @@ def prepare_collection(
         rejections=dict(sorted(Counter(rejection.stage for rejection in rejections).items())),
         straddling_patients=straddling_patients,
     )
-
-
-def _run(tasks: Sequence[ViewTask], *, workers: int) -> dict[str, ViewResult]:
-    """Work on the views in parallel; only small results come back, so that memory stays flat."""
-    # Views are the unit of parallel work: threads of their own inside each worker would only compete.
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        finished = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)(
-            joblib.delayed(prepare_view)(task) for task in tasks
-        )
-        progress = tqdm(finished, total=len(tasks), desc="views", unit="view")
-        return {task.name: result for task, result in zip(tasks, progress, strict=True)}
 
 
 def _rejections_of_pair(pair: Pair, results: Mapping[ViewPosition, ViewResult]) -> list[Rejection]:
@@ -318,18 +307,6 @@ def _refuse_other_settings(preparation_path: Path, settings: Mapping[str, Any]) 
             f"{preparation_path.parent} was prepared with other settings ({', '.join(different)}); "
             "use --overwrite or another output"
         )
-
-
-def _code_hash(versions: Mapping[str, str]) -> str:
-    """Hash the code that decides a view's result, so that results of older code are not taken for new ones."""
-    package = Path(bundle.__file__).parent
-    files = [*package.glob("*.py")]
-    for layer in ("imaging", "dicom", "radiomics", "collection"):
-        files.extend((package / layer).rglob("*.py"))
-    digest = hashlib.sha256(json.dumps(versions, sort_keys=True).encode())
-    for path in sorted(files):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _write_pairs(output: Path, pairs: Sequence[Pair], results: Mapping[str, ViewResult]) -> None:

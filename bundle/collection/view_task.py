@@ -124,7 +124,7 @@ def prepare_view(task: ViewTask) -> ViewResult:
     Returns:
         The result without its features, which are many: `stored_result` has them all.
     """
-    path = _result_path(task)
+    path = result_path(task)
     path.unlink(missing_ok=True)
     result = _made_ready(task)
     write_json(path, {"key": _task_key(task), "result": asdict(result)})
@@ -134,7 +134,7 @@ def prepare_view(task: ViewTask) -> ViewResult:
 def stored_result(task: ViewTask) -> ViewResult | None:
     """Return the result that this or an earlier run stored for the very same task; None where there is none."""
     try:
-        document = json.loads(_result_path(task).read_text(encoding="utf-8"))
+        document = json.loads(result_path(task).read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     if document["key"] != _task_key(task):
@@ -151,7 +151,8 @@ def without_features(result: ViewResult) -> ViewResult:
     return replace(result, lesions=(), regions=())
 
 
-def _result_path(task: ViewTask) -> Path:
+def result_path(task: ViewTask) -> Path:
+    """Return the file of a view's stored result."""
     return task.output / "views" / f"{task.name}.json"
 
 

@@ -97,8 +97,8 @@ def _on_cluster(tasks: Sequence[ViewTask], *, scheduler: str) -> Iterator[tuple[
         client = Client(scheduler, timeout=_CONNECTION_TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConnectionError(
-            f"no Dask scheduler answers at {scheduler} ({type(error).__name__}); start one with `python -m dask scheduler` "
-            "and give the address that it prints, as tcp://10.0.0.1:8786"
+            f"no Dask scheduler answers at {scheduler} ({type(error).__name__}); start one with `python -m dask "
+            "scheduler` and give the address that it prints, as tcp://10.0.0.1:8786"
         ) from None
     with client:
         try:

@@ -83,7 +83,7 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch)
     "address", ["nonsense", "10.0.0.1:8786", "tcp://10.0.0.1", "tcp://:8786", "tcp://host:x", "tcp://["]
 )
 def test_what_is_no_address_is_one_sentence(address):
-    with pytest.raises(ValueError, match="as tcp://10.0.0.1:8786"):
+    with pytest.raises(ValueError, match="as tcp:"):
         require_address(address)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from sklearn.decomposition import PCA
 from torch.nn.functional import avg_pool2d
 from tqdm import tqdm
 
@@ -18,6 +19,8 @@ from bundle.vocabulary import Direction
 # Sources are compared in blocks of pixels, at most this many rows of them: the memory of thousands of training pairs
 # stays small, and which neighbour is the nearest hardly depends on detail.
 NEAREST_SOURCE_ROWS = 64
+COMPONENTS = 24
+RIDGE_PENALTY = 10.0
 
 
 class Baseline(Protocol):
@@ -117,26 +120,95 @@ class NearestSource:
         return plain(self._training[self._indices[direction][int(np.argmin(distances))]]["label"])
 
 
+class LinearRegression:
+    """Ridge regression of every target pixel on the first principal components of the source.
+
+    It keeps the sources in blocks, as `NearestSource` does, and reads each target a second time.
+
+    Args:
+        training: the training data, items with ``label`` ``[1, H, W]``.
+    """
+
+    name = "linear_regression"
+    description = (
+        f"ridge regression (penalty {RIDGE_PENALTY:g}) of the target view's pixels on the first {COMPONENTS} principal "
+        f"components of the source view, averaged over square blocks of pixels to at most {NEAREST_SOURCE_ROWS} rows, "
+        "fitted on the training pairs of the same direction; clipped to [0, 1]"
+    )
+
+    def __init__(self, training: Sequence[Mapping[str, Any]]) -> None:
+        self._training = training
+        self._indices: dict[Direction, list[int]] = defaultdict(list)
+        self._sources: dict[Direction, list[np.ndarray]] = defaultdict(list)
+        self._fitted: dict[Direction, tuple[PCA | None, np.ndarray, np.ndarray]] = {}
+
+    def learn(self, *, index: int, source: torch.Tensor, target: torch.Tensor, direction: Direction) -> None:
+        """Keep a source in blocks, and the pair's index."""
+        self._indices[direction].append(index)
+        self._sources[direction].append(_in_blocks(source).ravel())
+
+    def fit(self) -> None:
+        """Find the components of the sources, then the weights of each target pixel."""
+        for direction, sources in self._sources.items():
+            components = None  # of a single source
+            if len(sources) > 1:
+                components = PCA(min(COMPONENTS, len(sources) - 1), svd_solver="full").fit(np.stack(sources))
+            codes = self._codes(components, np.stack(sources))
+            targets = (plain(self._training[index]["label"]).double().numpy() for index in self._indices[direction])
+            products, total = np.zeros(1), np.zeros(1)
+            for code, target in zip(codes, targets, strict=True):
+                products, total = products + code[:, None, None, None] * target, total + target
+            # The codes' mean is zero, so that the intercept is the mean target.
+            weights = np.tensordot(
+                np.linalg.inv(codes.T @ codes + RIDGE_PENALTY * np.eye(codes.shape[1])), products, axes=1
+            )
+            self._fitted[direction] = (components, weights, total / len(sources))
+        self._sources.clear()
+
+    def synthesize(self, source: torch.Tensor, direction: Direction) -> torch.Tensor:
+        """Return the predicted target ``[1, H, W]``.
+
+        Raises:
+            ValueError: there was no training pair of this direction.
+        """
+        if direction not in self._fitted:
+            raise ValueError(_nothing_learned(self.name, direction))
+        components, weights, mean = self._fitted[direction]
+        code = self._codes(components, _in_blocks(source).reshape(1, -1))[0]
+        view = mean + np.tensordot(code, weights, axes=1)
+        return torch.from_numpy(np.clip(view, 0.0, 1.0).astype(np.float32))
+
+    @staticmethod
+    def _codes(components: PCA | None, sources: np.ndarray) -> np.ndarray:
+        """Components ``[N, K]`` of sources ``[N, pixels]``, the first one with variance 1."""
+        if components is None:
+            return np.zeros((len(sources), 0))
+        first = float(components.explained_variance_[0]) ** 0.5
+        return components.transform(sources) / (first if first > 0 else 1.0)
+
+
 def fit_baselines(training: Sequence[Mapping[str, Any]]) -> tuple[Baseline, ...]:
-    """Fit all baselines in one pass over the training pairs.
+    """Fit all baselines on the training pairs.
 
     Args:
         training: a dataset without any random transform; items with ``image`` ``[2, H, W]`` (view, lesion mask),
-            ``label`` ``[1, H, W]`` and ``target_view`` (0 = CC, 1 = MLO). Its items are read once here, and those that
+            ``label`` ``[1, H, W]`` and ``target_view`` (0 = CC, 1 = MLO). Its items are read twice here, and those that
             are a nearest neighbour once more later.
 
     Raises:
         ValueError: there is no training pair.
     """
     if len(training) == 0:
-        raise ValueError("The training split is empty: the baselines mean_target and nearest_source need its pairs.")
-    baselines: tuple[Baseline, ...] = (SourceCopied(), MeanTarget(), NearestSource(training))
+        raise ValueError("The training split is empty: the baselines need its pairs.")
+    regression = LinearRegression(training)
+    baselines: tuple[Baseline, ...] = (SourceCopied(), MeanTarget(), NearestSource(training), regression)
     for index in tqdm(range(len(training)), desc="baselines", unit="pair"):
         item = training[index]
         direction = Direction.to_class(int(item["target_view"]))
         source, target = plain(item["image"])[:1], plain(item["label"])
         for baseline in baselines:
             baseline.learn(index=index, source=source, target=target, direction=direction)
+    regression.fit()
     return baselines
 
 

@@ -72,6 +72,39 @@ def mean_interval(values: Sequence[float], patient_ids: Sequence[str], *, resamp
     return Interval(mean=mean, low=float(low), high=float(high), n=len(values))
 
 
+def signed_rank_p(differences: Sequence[float], patient_ids: Sequence[str]) -> float | None:
+    """Give the two-sided p value of the Wilcoxon signed-rank test that the patients' mean differences centre on zero.
+
+    Images of one patient resemble each other, so each patient counts once, by the mean of the images.
+
+    Args:
+        differences: one finite number per image.
+        patient_ids: whose image it is, as many.
+
+    Returns:
+        p in (0, 1], 1 where all differences are zero; None for one patient.
+    """
+    of_patient: dict[str, list[float]] = defaultdict(list)
+    for difference, patient_id in zip(differences, patient_ids, strict=True):
+        of_patient[patient_id].append(difference)
+    means = np.array([math.fsum(of_patient[patient]) / len(of_patient[patient]) for patient in sorted(of_patient)])
+    if len(means) < 2:
+        return None
+    if not means.any():
+        return 1.0
+    return float(stats.wilcoxon(means).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p values for the number of tests (Holm 1979, Scand J Statist 6:65): the least one times their number."""
+    adjusted = [0.0] * len(p_values)
+    greatest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        greatest = max(greatest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = greatest
+    return adjusted
+
+
 def tail(patients: int) -> float:
     """Share of the draws to leave out at each end, so that few patients do not make the interval too narrow.
 

@@ -23,6 +23,7 @@ class Case:
         lesion: the given view's lesion mask in {0, 1}.
         target: the real target view.
         breast: the target's breast mask in {0, 1}.
+        target_lesion: the target's lesion mask in {0, 1}, all zero where it has none.
         synthetic: the model's target view.
     """
 
@@ -33,6 +34,7 @@ class Case:
     lesion: torch.Tensor
     target: torch.Tensor
     breast: torch.Tensor
+    target_lesion: torch.Tensor
     synthetic: torch.Tensor
 
     @classmethod
@@ -40,8 +42,8 @@ class Case:
         """Read one decollated item of the evaluator.
 
         Args:
-            item: ``image`` ``[2, H, W]`` (view, lesion mask), ``label``, ``label_breast`` and ``pred`` ``[1, H, W]``,
-                ``target_view`` (0 = CC, 1 = MLO), ``pair_id``, ``patient_id``.
+            item: ``image`` ``[2, H, W]`` (view, lesion mask), ``label``, ``label_breast``, ``label_mask`` and ``pred``
+                ``[1, H, W]``, ``target_view`` (0 = CC, 1 = MLO), ``pair_id``, ``patient_id``.
         """
         image = plain(item["image"])
         return cls(
@@ -52,6 +54,7 @@ class Case:
             lesion=image[1:2],
             target=plain(item["label"]),
             breast=plain(item["label_breast"]),
+            target_lesion=plain(item["label_mask"]),
             synthetic=plain(item["pred"]),
         )
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bundle.atomic import replacing
 from bundle.evaluation.bootstrap import Interval
-from bundle.evaluation.scoring import MEASURES, ImageScore
-from bundle.evaluation.summary import Summary
+from bundle.evaluation.measures import MEASURES
+from bundle.evaluation.scoring import ImageScore
+from bundle.evaluation.summary import FAMILY, Margin, Summary
 
 DECIMALS = 6  # in both files
 
 
 def write_metrics(scores: Sequence[ImageScore], *, path: Path) -> Path:
     """Write a row per test case and method: patient_id, pair_id, direction, method, one column per measure.
+
+    A cell is empty where the measure does not exist for the image.
 
     Args:
         scores: in any order; the rows are sorted by direction and pair, the methods in the order of their first score.
@@ -32,17 +36,13 @@ def write_metrics(scores: Sequence[ImageScore], *, path: Path) -> Path:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["patient_id", "pair_id", "direction", "method", *names])
         for score in sorted(scores, key=lambda score: (score.direction, score.pair_id, methods.index(score.method))):
-            values = [f"{score.values[name]:.{DECIMALS}f}" for name in names]
+            values = ["" if math.isnan(score.values[name]) else f"{score.values[name]:.{DECIMALS}f}" for name in names]
             writer.writerow([score.patient_id, score.pair_id, str(score.direction), score.method, *values])
     return path
 
 
 def write_summary(summary: Summary, *, protocol: Mapping[str, Any], path: Path) -> Path:
-    """Write the protocol, the methods' scores and the model's margins as JSON.
-
-    ``{"protocol": …, "methods": {METHOD: {DIRECTION: {MEASURE: {"mean", "low", "high", "n"}}}}, "margins": …}``, where
-    ``margins`` holds by direction and measure the best baseline and the model's advantage over it, positive where the
-    model is better. ``low`` and ``high`` are null where all images are of one patient.
+    """Write protocol, measures, methods' scores and the model's margins as JSON; docs/architecture.md has the keys.
 
     Args:
         summary: what to write.
@@ -54,6 +54,17 @@ def write_summary(summary: Summary, *, protocol: Mapping[str, Any], path: Path) 
     """
     document = {
         "protocol": dict(protocol),
+        "measures": {
+            measure.name: {
+                "title": measure.title,
+                "description": measure.description,
+                "group": measure.group,
+                "better": measure.better,
+                "decimals": measure.decimals,
+            }
+            for measure in MEASURES
+        },
+        "kinds": summary.kinds,
         "methods": {
             method: {
                 str(direction): {measure: _interval(interval) for measure, interval in measures.items()}
@@ -62,11 +73,14 @@ def write_summary(summary: Summary, *, protocol: Mapping[str, Any], path: Path) 
             for method, directions in summary.methods.items()
         },
         "margins": {
-            str(direction): {
-                measure: {"baseline": margin.baseline, **_interval(margin.difference)}
-                for measure, margin in measures.items()
-            }
+            str(direction): {measure: _margin(margin) for measure, margin in measures.items()}
             for direction, measures in summary.margins.items()
+        },
+        "family": {
+            "measures": [measure.name for measure in FAMILY],
+            "tests": summary.tests,
+            "test": "Wilcoxon signed-rank test of the patients' mean advantages over the best baseline, two-sided",
+            "correction": "Holm",
         },
     }
     with replacing(path) as temporary:
@@ -89,10 +103,19 @@ def write_table_text(table: str, *, path: Path) -> Path:
     return path
 
 
+def _margin(margin: Margin) -> dict[str, Any]:
+    found = {"baseline": margin.baseline, **_interval(margin.difference), "p": _rounded(margin.p)}
+    return found if margin.p_holm is None else {**found, "p_holm": _rounded(margin.p_holm)}
+
+
 def _interval(interval: Interval) -> dict[str, float | int | None]:
-    bounds = {"low": interval.low, "high": interval.high}
     return {
         "mean": round(interval.mean, DECIMALS),
-        **{name: None if bound is None else round(bound, DECIMALS) for name, bound in bounds.items()},
+        "low": _rounded(interval.low),
+        "high": _rounded(interval.high),
         "n": interval.n,
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DECIMALS)

@@ -13,9 +13,11 @@ from tqdm import tqdm
 from bundle.evaluation.baselines import Baseline, fit_baselines
 from bundle.evaluation.cases import Case
 from bundle.evaluation.files import write_metrics, write_summary, write_table_text
-from bundle.evaluation.pictures import PictureStore, write_pictures
+from bundle.evaluation.gallery import Gallery
+from bundle.evaluation.methods import MODEL, TARGET, TARGET_BLURRED, Kind, blurred
+from bundle.evaluation.pictures import write_pictures
 from bundle.evaluation.protocol import protocol
-from bundle.evaluation.scoring import MODEL, ImageScore, score
+from bundle.evaluation.scoring import ImageScore, score
 from bundle.evaluation.summary import summarize
 from bundle.evaluation.table import summary_table
 from bundle.metrics.items import items_of
@@ -25,8 +27,8 @@ class EvaluationHandler:
     """Scores the model and the baselines on every test case, and writes the results at the end.
 
     To the output folder go ``metrics.csv``, ``summary.json``, ``summary.txt`` (the table), ``best_case.png``,
-    ``median_case.png`` and ``worst_case.png``; the table and the list of these files are printed. Until the end nothing
-    of an earlier evaluation in that folder is touched.
+    ``median_case.png``, ``worst_case.png``, and every case in ``cases``; the table and the list of these files are
+    printed. Until the end nothing of an earlier evaluation in that folder is touched.
 
     Args:
         training: the training data for the baselines, without any random transform (see `fit_baselines`).
@@ -78,7 +80,7 @@ class EvaluationHandler:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self._baselines = fit_baselines(self.training)
         self._scores = []
-        self._store = PictureStore(self.output_dir)
+        self._gallery = Gallery(self.output_dir, spacing_mm=self.spacing_mm)
         self._progress = tqdm(total=engine.state.epoch_length, desc="scoring", unit="batch")
 
     def score_batch(self, engine: Engine) -> None:
@@ -92,18 +94,26 @@ class EvaluationHandler:
             synthetic = {MODEL: case.synthetic}
             for baseline in self._baselines:
                 synthetic[baseline.name] = baseline.synthesize(case.source, case.direction)
+            synthetic[TARGET_BLURRED] = blurred(case.target, spacing_mm=self.spacing_mm)
+            synthetic[TARGET] = case.target
             self._scores += [
                 score(case, view, method=method, data_range=self.data_range, spacing_mm=self.spacing_mm)
                 for method, view in synthetic.items()
             ]
             self._frame = (case.target.shape[-2], case.target.shape[-1])
-            self._store.keep(case)
+            self._gallery.keep(case)
         self._progress.update()
 
     def finish(self, engine: Engine) -> None:
         """Write all results and print the table."""
         self._progress.close()
-        summary = summarize(self._scores, resamples=self.resamples, seed=self.seed)
+        kinds = {
+            MODEL: Kind.MODEL,
+            **{baseline.name: Kind.BASELINE for baseline in self._baselines},
+            TARGET_BLURRED: Kind.WARNING,
+            TARGET: Kind.REFERENCE,
+        }
+        summary = summarize(self._scores, kinds=kinds, resamples=self.resamples, seed=self.seed)
         paths = [
             write_metrics(self._scores, path=self.output_dir / "metrics.csv"),
             write_summary(
@@ -120,9 +130,9 @@ class EvaluationHandler:
                 ),
                 path=self.output_dir / "summary.json",
             ),
-            *write_pictures(self._scores, store=self._store, folder=self.output_dir),
+            *write_pictures(self._scores, gallery=self._gallery, folder=self.output_dir),
+            self._gallery.publish(),
         ]
-        self._store.close()
         table = summary_table(summary)
         paths.insert(0, write_table_text(table, path=self.output_dir / "summary.txt"))
         print(table)

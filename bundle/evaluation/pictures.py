@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import numpy as np
-
-from bundle.evaluation.cases import Case
-from bundle.evaluation.scoring import MODEL, ImageScore
+from bundle.evaluation.gallery import Gallery
+from bundle.evaluation.methods import MODEL
+from bundle.evaluation.scoring import ImageScore
 from bundle.report.panels import view_panel
 from bundle.vocabulary import Direction
 
@@ -17,40 +15,12 @@ CHOSEN_BY = "in_breast_ssim"
 RANKS = ("best", "median", "worst")
 
 
-class PictureStore:
-    """Keeps the cases' pictures on the disk until all scores are known, so that memory does not grow with them.
-
-    Args:
-        folder: where the temporary folder is made; it goes when the store is closed or the program ends.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = TemporaryDirectory(dir=folder, prefix=".cases-")
-        self._paths: dict[tuple[Direction, str], Path] = {}
-
-    def keep(self, case: Case) -> None:
-        """Keep a case's source, target, synthetic view and lesion as a display shows them, in 8 bits."""
-        path = Path(self._folder.name) / f"{len(self._paths)}.npz"
-        views = [view[0].clamp(0, 1).numpy() for view in (case.source, case.target, case.synthetic)]
-        np.savez(path, views=np.round(255 * np.stack(views)).astype(np.uint8), lesion=case.lesion[0].numpy() > 0.5)
-        self._paths[case.direction, case.pair_id] = path
-
-    def views_and_lesion(self, *, direction: Direction, pair_id: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return source, target and synthetic view float64 ``[3, H, W]``, and the source's lesion bool ``[H, W]``."""
-        with np.load(self._paths[direction, pair_id]) as kept:
-            return kept["views"] / 255, kept["lesion"]
-
-    def close(self) -> None:
-        """Remove the temporary folder."""
-        self._folder.cleanup()
-
-
-def write_pictures(scores: Sequence[ImageScore], *, store: PictureStore, folder: Path) -> list[Path]:
+def write_pictures(scores: Sequence[ImageScore], *, gallery: Gallery, folder: Path) -> list[Path]:
     """Write ``best_case.png``, ``median_case.png``, ``worst_case.png``: source | real | synthetic, a row per direction.
 
     Args:
         scores: of all methods; the model's in-breast SSIM ranks the cases, in each direction by itself.
-        store: holds every case.
+        gallery: holds every case.
         folder: where to write.
     """
     ranked = {direction: _ranked(scores, direction) for direction in Direction}
@@ -61,7 +31,7 @@ def write_pictures(scores: Sequence[ImageScore], *, store: PictureStore, folder:
             if not cases:
                 continue
             case = cases[{"best": -1, "median": (len(cases) - 1) // 2, "worst": 0}[rank]]
-            views, lesion = store.views_and_lesion(direction=direction, pair_id=case.pair_id)
+            views, lesion = gallery.views_and_lesion(direction=direction, pair_id=case.pair_id)
             images.append(list(views))
             outlines.append([lesion, None, None])
             row_titles.append(

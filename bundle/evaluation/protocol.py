@@ -7,9 +7,13 @@ from typing import Any
 
 from bundle.evaluation.baselines import Baseline
 from bundle.evaluation.bootstrap import LEVEL
-from bundle.evaluation.scoring import MEASURES
+from bundle.evaluation.methods import OF_THE_TRUTH
+from bundle.metrics.breast_shape import BREAST_LEVEL
 from bundle.metrics.in_breast import GROWTH_MM
+from bundle.metrics.ms_ssim import scale_weights
 from bundle.metrics.psnr import CEILING_DB
+from bundle.metrics.reference_protocol import SIDE
+from bundle.metrics.spectrum import MARGIN_MM, WINDOW_MM, band_per_mm
 from bundle.metrics.ssim import K1, K2, WINDOW_PIXELS
 from bundle.vocabulary import Direction
 
@@ -44,7 +48,6 @@ def protocol(
         ),
         "canvas": {"rows": frame[0], "columns": frame[1], "spacing_mm": spacing_mm},
         "data_range": data_range,
-        "measures": {measure.name: measure.description for measure in MEASURES},
         "ssim": {
             "window": "uniform; only windows wholly inside the frame",
             "window_pixels": WINDOW_PIXELS,
@@ -53,10 +56,26 @@ def protocol(
             "k1": K1,
             "k2": K2,
         },
+        "ms_ssim_scale_weights": [round(weight, 4) for weight in scale_weights(frame, spacing_mm=spacing_mm)],
         "psnr_ceiling_db": CEILING_DB,
+        "reference_system": (
+            f"the canvas, padded with background to a square and resized to {SIDE} x {SIDE} pixels; it still differs "
+            "from the reference system, which squashes the whole film to a square and scores labels and borders too"
+        ),
+        "spectrum": {
+            "region": "squares wholly in the target's breast mask less its margin, the muscle included",
+            "margin_mm": MARGIN_MM,
+            "window": "radial Hann",
+            "window_mm": WINDOW_MM,
+            "band_per_mm": [round(bound, 4) for bound in band_per_mm(spacing_mm)],
+        },
+        "breast_of_a_synthetic_view": (
+            f"largest connected region above {BREAST_LEVEL:g}, holes filled; the nipple is its front"
+        ),
         "in_breast_mask": "the real target's breast mask, grown",
         "mask_growth_mm": GROWTH_MM,
         "baselines": {baseline.name: baseline.description for baseline in baselines},
+        "beside_them": dict(OF_THE_TRUTH),
         "baselines_learn_from": f"{training_pairs} directed pairs of the training split",
         "interval": {
             "level": LEVEL,

@@ -3,52 +3,67 @@
 from __future__ import annotations
 
 from bundle.evaluation.bootstrap import Interval
-from bundle.evaluation.scoring import MEASURES, MODEL
-from bundle.evaluation.summary import Summary
+from bundle.evaluation.measures import MEASURES
+from bundle.evaluation.methods import MODEL, TARGET
+from bundle.evaluation.summary import Margin, Summary
 from bundle.vocabulary import Direction
+
+SIGNIFICANT = 0.05
 
 
 def summary_table(summary: Summary) -> str:
-    """Lay out one block per direction: a row per measure, the model with its interval, the baselines, the margin.
+    """Lay out one block per direction: a row per measure with model, best baseline, margin, real target.
 
-    The best baseline of each row is marked with ``*``; the margin is positive where the model is better.
+    The margin is positive where the model is better; ``*`` marks those with p below 0.05 after Holm's correction.
     """
-    baselines = [name for name in summary.methods if name != MODEL]
     lines: list[str] = []
     for direction, margins in summary.margins.items():
-        images = summary.methods[MODEL][direction][MEASURES[0].name].n
-        rows = [["", "model [95 % interval]", *baselines, "margin over the best *"]]
+        rows = [["", "model [95 % interval]", "best baseline", "", "margin over it", "", "target"]]
         for measure in MEASURES:
-            margin = margins[measure.name]
-            row = [measure.title, with_interval(summary.methods[MODEL][direction][measure.name], measure.decimals)]
-            for name in baselines:
-                mark = "*" if name == margin.baseline else " "
-                row.append(f"{summary.methods[name][direction][measure.name].mean:.{measure.decimals}f}{mark}")
-            row.append(with_interval(margin.difference, measure.decimals, sign="+"))
+            model = summary.methods[MODEL][direction].get(measure.name)
+            if model is None:
+                continue
+            margin = margins.get(measure.name)
+            row = [measure.title, with_interval(model, measure.decimals)]
+            if margin is None:
+                row += ["", "", "", ""]
+            else:
+                best = summary.methods[margin.baseline][direction][measure.name]
+                row += [
+                    margin.baseline,
+                    f"{best.mean:.{measure.decimals}f}",
+                    with_interval(margin.difference, measure.decimals, sign="+"),
+                    "*" if margin.p_holm is not None and margin.p_holm < SIGNIFICANT else "",
+                ]
+            real = summary.methods.get(TARGET, {}).get(direction, {}).get(measure.name)
+            row.append("" if real is None else f"{real.mean:.{measure.decimals}f}")
             rows.append(row)
         lines.append(
-            f"{direction.source} -> {direction.target}: {images} test images of {summary.patients[direction]} patients"
+            f"{direction.source} -> {direction.target}: {summary.images[direction]} test images of "
+            f"{summary.patients[direction]} patients"
         )
         lines += aligned(rows)
         lines += [*verdict(summary, direction=direction), ""]
+    lines.append(f"* p below {SIGNIFICANT} after Holm's correction over {summary.tests} tests (Wilcoxon, patients).")
     return "\n".join(lines)
 
 
 def verdict(summary: Summary, *, direction: Direction) -> list[str]:
-    """Say in words, for the in-breast measures, how the model stands against the best baseline."""
+    """Say in words, for in-breast SSIM and PSNR, how the model stands against the best baseline."""
     sentences = []
     for measure in MEASURES[:2]:
         margin = summary.margins[direction][measure.name]
-        difference = margin.difference
-        word = "beats" if difference.mean > 0 else "does NOT beat"
-        sure = ""
-        if difference.low is not None and difference.high is not None and difference.low <= 0 <= difference.high:
-            sure = ", within what chance gives"
+        word = "beats" if margin.difference.mean > 0 else "does NOT beat"
         sentences.append(
             f"  {measure.title}: the model {word} the best baseline, {margin.baseline} "
-            f"({difference.mean:+.{measure.decimals}f}{sure})."
+            f"({margin.difference.mean:+.{measure.decimals}f}{_doubt(margin)})."
         )
     return sentences
+
+
+def _doubt(margin: Margin) -> str:
+    low, high = margin.difference.low, margin.difference.high
+    return ", within what chance gives" if low is not None and high is not None and low <= 0 <= high else ""
 
 
 def with_interval(interval: Interval, decimals: int, *, sign: str = "") -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy import ndimage, stats
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
@@ -24,7 +23,9 @@ from bundle.datasets.phantom.film import StoredFilm, develop
 from bundle.datasets.phantom.landmarks import muscle_edge
 from bundle.datasets.phantom.parameters import draw_views
 from bundle.imaging.canvas import canvas_scale, place_on_canvas
+from bundle.metrics.depth_profile import depth_profile
 from bundle.metrics.in_breast import in_breast
+from bundle.metrics.lesion import lesion_contrast
 from bundle.metrics.spectrum import spectral_exponent
 from bundle.preparation import PreparationSettings, orient, resample_view
 from bundle.records import Canvas, Film, PreparedView
@@ -34,9 +35,6 @@ PREPARED_SPACING_MM = 1.0
 CANVAS = Canvas(rows=128, columns=96, spacing_mm=2.0)
 COMPONENTS = 24
 RIDGE_PENALTY = 10.0
-# Surroundings of a lesion for its contrast: between these distances from its mask.
-_RING_MM = (2.0, 8.0)
-_PROFILE_STEP_MM = 2.0
 # Purposes of a plan's generators (`CasePlan.generator`) from here on are this module's.
 _FIRST_REPEAT = 9000
 
@@ -147,21 +145,8 @@ def measure_film(film: Film, *, without: np.ndarray | None = None) -> FilmMeasur
     return FilmMeasures(
         exponent=spectral_exponent(oriented.image, tissue, spacing_mm=spacing_mm),
         area_cm2=float(oriented.breast.sum()) * spacing_mm**2 / 100,
-        profile=_depth_profile(oriented.image, tissue, spacing_mm=spacing_mm),
+        profile=depth_profile(oriented.image, tissue, spacing_mm=spacing_mm),
     )
-
-
-def profile_distance_mm(one: np.ndarray, other: np.ndarray) -> float:
-    """Wasserstein distance of two profiles of dense tissue behind the nipple, in mm."""
-    places = [_PROFILE_STEP_MM * np.arange(len(profile)) for profile in (one, other)]
-    return float(stats.wasserstein_distance(places[0], places[1], one, other))
-
-
-def lesion_contrast(brightness: np.ndarray, mask: np.ndarray, *, spacing_mm: float) -> float:
-    """Contrast-to-noise ratio: mean inside less mean around, over the deviation around (2 to 8 mm from the mask)."""
-    distance = ndimage.distance_transform_edt(~mask) * spacing_mm
-    around = (distance > _RING_MM[0]) & (distance <= _RING_MM[1])
-    return float((brightness[mask].mean() - brightness[around].mean()) / brightness[around].std())
 
 
 def predictability(training: Sequence[BreastMeasures], test: Sequence[BreastMeasures]) -> list[Score]:
@@ -271,12 +256,3 @@ def _mlo_again(case: Case, *, number: int, film_spacing_mm: float, only_noise: b
         spacing_mm=film_spacing_mm,
     )
     return develop(exposure=exposure, view=view, laterality=plan.laterality, digital=True)
-
-
-def _depth_profile(image: np.ndarray, tissue: np.ndarray, *, spacing_mm: float) -> np.ndarray:
-    """Share of the dense tissue per 2 mm behind the front of the breast; dense is what is brighter than its median."""
-    dense = np.where(tissue, np.maximum(image - np.median(image[tissue]), 0.0), 0.0).sum(axis=0)
-    front = int(np.flatnonzero(tissue.any(axis=0))[-1])
-    behind_mm = (front - np.arange(front + 1)) * spacing_mm
-    profile = np.bincount((behind_mm / _PROFILE_STEP_MM).astype(int), dense[: front + 1])
-    return profile / profile.sum()

@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from bundle.imaging.resampling import resample_image
+from bundle.metrics.depth_profile import profile_distance_mm
 from bundle.metrics.spectrum import BAND_PER_MM, MARGIN_MM, WINDOW_MM
 from bundle.records import Film
-from bundle.report.phantom_measures import BreastMeasures, FilmMeasures, Score, measure_film, profile_distance_mm
+from bundle.report.phantom_measures import BreastMeasures, FilmMeasures, Score, measure_film
 from bundle.vocabulary import ViewPosition
 
 # Chen et al. 2012, Med Phys 39(3):1435: mean and standard deviation over 23 women.

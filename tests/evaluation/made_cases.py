@@ -22,6 +22,7 @@ def made_item(*, seed: int, target_view: int, patient_id: str | None = None) -> 
         "image": torch.cat([source, lesion]),
         "label": target,
         "label_breast": breast,
+        "label_mask": lesion.clone(),
         "target_view": target_view,
         "patient_id": name,
         "pair_id": f"{name}_L_{seed}",

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
+from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
 
-from bundle.evaluation.baselines import NEAREST_SOURCE_ROWS, fit_baselines
+from bundle.evaluation.baselines import COMPONENTS, NEAREST_SOURCE_ROWS, RIDGE_PENALTY, fit_baselines
 from bundle.vocabulary import Direction
 from tests.evaluation.made_cases import made_item, made_items
 
@@ -16,7 +19,7 @@ def fitted(training):
 
 
 def test_the_methods_and_their_names() -> None:
-    assert list(fitted(made_items(range(1)))) == ["source_copied", "mean_target", "nearest_source"]
+    assert list(fitted(made_items(range(1)))) == ["source_copied", "mean_target", "nearest_source", "linear_regression"]
 
 
 def test_source_copied_is_the_view_without_the_lesion_mask() -> None:
@@ -80,6 +83,28 @@ def test_large_sources_are_kept_in_blocks_and_still_found() -> None:
     assert torch.equal(nearest.synthesize(noisy, Direction.CC_TO_MLO), training[3]["label"])
 
 
+def test_linear_regression_is_scikit_learns() -> None:
+    training = [item for item in made_items(range(30)) if item["target_view"] == 1]
+    source = made_item(seed=99, target_view=1)["image"][:1]
+    sources, targets = (
+        np.stack([item[key][0].numpy().ravel() for item in training]).astype(float) for key in ("image", "label")
+    )
+    components = PCA(COMPONENTS, svd_solver="full").fit(sources)
+    scale = components.explained_variance_[0] ** 0.5
+    regression = Ridge(RIDGE_PENALTY).fit(components.transform(sources) / scale, targets)
+    expected = regression.predict(components.transform(source.numpy().reshape(1, -1).astype(float)) / scale)
+    got = fitted(training)["linear_regression"].synthesize(source, Direction.CC_TO_MLO)
+    np.testing.assert_allclose(got.numpy().ravel(), np.clip(expected[0], 0, 1), atol=1e-5)
+
+
+def test_linear_regression_of_one_pair_is_its_target() -> None:
+    (item,) = [made_item(seed=3, target_view=1)]
+    source = made_item(seed=99, target_view=1)["image"][:1]
+    torch.testing.assert_close(
+        fitted([item])["linear_regression"].synthesize(source, Direction.CC_TO_MLO), item["label"]
+    )
+
+
 def test_the_order_of_the_training_pairs_does_not_matter() -> None:
     training = made_items(range(7))
     source = made_item(seed=99, target_view=1)["image"][:1]
@@ -105,7 +130,7 @@ def test_no_training_pair_is_an_error() -> None:
         fit_baselines([])
 
 
-@pytest.mark.parametrize("name", ["mean_target", "nearest_source"])
+@pytest.mark.parametrize("name", ["mean_target", "nearest_source", "linear_regression"])
 def test_an_unseen_direction_is_an_error(name: str) -> None:
     only_to_mlo = [made_item(seed=seed, target_view=1) for seed in range(2)]
     with pytest.raises(ValueError, match=f"{name} has seen no training pair of the direction mlo_to_cc"):

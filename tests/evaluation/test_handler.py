@@ -74,11 +74,11 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_files_are_written_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "evaluation"
     evaluate(folder)
-    names = ["best_case.png", "median_case.png", "metrics.csv", "summary.json", "summary.txt", "worst_case.png"]
-    assert sorted(path.name for path in folder.iterdir()) == names
+    files = ["best_case.png", "median_case.png", "metrics.csv", "summary.json", "summary.txt", "worst_case.png"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["cases", *files])
     printed = capsys.readouterr().out
     assert "CC -> MLO: 4 test images of 4 patients" in printed
-    assert all(str(folder / name) in printed for name in names)
+    assert all(str(folder / name) in printed for name in [*files, "cases/cases.json"])
     assert "P05" not in printed  # no patient
 
 
@@ -88,7 +88,7 @@ def test_the_scores_are_scikit_images(evaluated: Path) -> None:
         for item in made_items(range(50, 54))
     }
     rows = rows_of(evaluated)
-    assert len(rows) == 8 * 4
+    assert len(rows) == 8 * 7
     for row in rows:
         item = items[row["pair_id"], row["direction"]]
         target, source = item["label"][0].double().numpy(), item["image"][0].double().numpy()
@@ -100,16 +100,51 @@ def test_the_scores_are_scikit_images(evaluated: Path) -> None:
         assert float(row["l1"]) == pytest.approx(np.abs(target - pred).mean(), abs=1e-5)
 
 
+def test_the_real_target_is_perfect_and_no_baseline(evaluated: Path) -> None:
+    summary = json.loads((evaluated / "summary.json").read_text())
+    assert summary["kinds"] == {
+        "model": "model",
+        **dict.fromkeys(["source_copied", "mean_target", "nearest_source", "linear_regression"], "baseline"),
+        "target_blurred": "warning",
+        "target": "reference",
+    }
+    for row in rows_of(evaluated):
+        if row["method"] == "target":
+            assert (float(row["ssim"]), float(row["psnr_db"]), float(row["l1"])) == (1, 100, 0)
+    for margins in summary["margins"].values():
+        assert {margin["baseline"] for margin in margins.values()} <= {
+            method for method, kind in summary["kinds"].items() if kind == "baseline"
+        }
+
+
+def test_the_cases_are_there_to_look_at(evaluated: Path) -> None:
+    gallery = json.loads((evaluated / "cases" / "cases.json").read_text())
+    assert (gallery["spacing_mm"], gallery["chest_wall"], len(gallery["cases"])) == (2.0, "left", 8)
+    items = {(item["pair_id"], item["target_view"]): item for item in made_items(range(50, 54))}
+    for case in gallery["cases"]:
+        item = items[case["pair_id"], int(case["direction"] == "cc_to_mlo")]
+        expected = {"source": item["image"][:1], "real": item["label"], "synthetic": 0.5 * item["image"][:1]}
+        for role, view in case["views"].items():
+            picture = np.asarray(Image.open(evaluated / "cases" / view["file"]))
+            np.testing.assert_array_equal(picture, np.round(255 * expected[role][0].numpy()))
+        (outline,) = case["views"]["real"]["lesions"]  # rows 10 to 12, columns 3 to 5: half a pixel around
+        assert outline[0] == outline[-1]
+        assert [min(c) for c in zip(*outline, strict=True)] == [9.5, 2.5]
+        assert [max(c) for c in zip(*outline, strict=True)] == [12.5, 5.5]
+        nipple = case["views"]["real"]["nipple"]
+        assert case["views"]["real"]["lesion_depth_mm"] == pytest.approx(2 * (nipple[1] - 4))
+
+
 def test_the_summary_averages_the_rows(evaluated: Path) -> None:
     methods = json.loads((evaluated / "summary.json").read_text())["methods"]
     rows = rows_of(evaluated)
     for method, directions in methods.items():
         for direction, measures in directions.items():
             for measure, cell in measures.items():
-                values = [
-                    float(row[measure]) for row in rows if (row["method"], row["direction"]) == (method, direction)
-                ]
-                assert cell["n"] == len(values) == 4
+                cells = [row[measure] for row in rows if (row["method"], row["direction"]) == (method, direction)]
+                values = [float(value) for value in cells if value]
+                assert len(cells) == 4
+                assert cell["n"] == len(values)
                 assert cell["mean"] == pytest.approx(np.mean(values), abs=2e-6)
 
 
@@ -119,15 +154,17 @@ def test_the_protocol_states_what_changes_the_figures(evaluated: Path) -> None:
     assert (protocol["data_range"], protocol["mask_growth_mm"]) == (1.0, 2.0)
     assert (protocol["ssim"]["window_pixels"], protocol["ssim"]["window_mm"]) == (7, 14.0)
     assert (protocol["interval"]["resamples"], protocol["interval"]["seed"]) == (200, 0)
-    assert list(protocol["baselines"]) == ["source_copied", "mean_target", "nearest_source"]
+    assert list(protocol["baselines"]) == ["source_copied", "mean_target", "nearest_source", "linear_regression"]
 
 
 def test_batches_and_order_change_no_byte(tmp_path: Path) -> None:
     test = made_items(range(50, 54))
     evaluate(tmp_path / "there", test=test, batch_size=3)
     evaluate(tmp_path / "back", test=test[::-1], batch_size=8)
-    for path in (tmp_path / "there").iterdir():
-        assert path.read_bytes() == (tmp_path / "back" / path.name).read_bytes(), path.name
+    files = [path.relative_to(tmp_path / "there") for path in (tmp_path / "there").rglob("*.*")]
+    assert len(files) == 6 + 1 + 3 * 8
+    for file in files:
+        assert (tmp_path / "there" / file).read_bytes() == (tmp_path / "back" / file).read_bytes(), file
 
 
 def test_training_items_as_test_items_are_found_by_nearest_source(tmp_path: Path) -> None:

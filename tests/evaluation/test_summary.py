@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
 
 from bundle.evaluation.files import write_metrics, write_summary
-from bundle.evaluation.scoring import MEASURES, ImageScore
+from bundle.evaluation.measures import MEASURES
+from bundle.evaluation.methods import Kind
+from bundle.evaluation.scoring import ImageScore
 from bundle.evaluation.summary import summarize
 from bundle.evaluation.table import summary_table
 from bundle.vocabulary import Direction
 
-NAMES = [measure.name for measure in MEASURES]
-# By method: in-breast SSIM, in-breast PSNR, SSIM, PSNR, L1 of three patients' images towards MLO
+COLUMNS = [measure.name for measure in MEASURES]
+NAMES = ["in_breast_ssim", "in_breast_psnr_db", "ssim", "psnr_db", "l1"]
+# By method: these measures of three patients' images towards MLO; all others do not exist for them.
 TO_MLO = {
     "model": [(0.7, 20, 0.8, 22, 0.02), (0.6, 19, 0.7, 21, 0.03), (0.8, 21, 0.9, 23, 0.01)],
     "source_copied": [(0.3, 12, 0.5, 14, 0.10), (0.4, 11, 0.4, 13, 0.11), (0.2, 13, 0.6, 15, 0.09)],
     "mean_target": [(0.5, 18, 0.6, 19, 0.05), (0.5, 17, 0.6, 18, 0.06), (0.5, 19, 0.6, 20, 0.04)],
     "nearest_source": [(0.6, 16, 0.7, 18, 0.04), (0.4, 15, 0.6, 17, 0.05), (0.6, 17, 0.8, 19, 0.03)],
 }
+
+KINDS = {method: Kind.MODEL if method == "model" else Kind.BASELINE for method in TO_MLO}
 
 
 def made_scores(directions: tuple[Direction, ...] = tuple(Direction)) -> list[ImageScore]:
@@ -31,7 +37,7 @@ def made_scores(directions: tuple[Direction, ...] = tuple(Direction)) -> list[Im
             pair_id=f"P{index}_L",
             direction=direction,
             method=method,
-            values=dict(zip(NAMES, map(float, values), strict=True)),
+            values=dict.fromkeys(COLUMNS, math.nan) | dict(zip(NAMES, map(float, values), strict=True)),
         )
         for direction in directions
         for method, rows in TO_MLO.items()
@@ -40,7 +46,7 @@ def made_scores(directions: tuple[Direction, ...] = tuple(Direction)) -> list[Im
 
 
 def test_means_and_numbers_by_hand() -> None:
-    summary = summarize(made_scores(), resamples=200, seed=0)
+    summary = summarize(made_scores(), kinds=KINDS, resamples=200, seed=0)
     model = summary.methods["model"][Direction.CC_TO_MLO]
     assert [model[name].mean for name in NAMES] == pytest.approx([0.7, 20, 0.8, 22, 0.02])
     assert {interval.n for interval in model.values()} == {3}
@@ -48,7 +54,7 @@ def test_means_and_numbers_by_hand() -> None:
 
 
 def test_the_best_baseline_is_named_for_each_measure() -> None:
-    margins = summarize(made_scores(), resamples=200, seed=0).margins[Direction.CC_TO_MLO]
+    margins = summarize(made_scores(), kinds=KINDS, resamples=200, seed=0).margins[Direction.CC_TO_MLO]
     assert {name: margin.baseline for name, margin in margins.items()} == {
         "in_breast_ssim": "nearest_source",  # 0.533 against 0.5
         "in_breast_psnr_db": "mean_target",
@@ -59,7 +65,7 @@ def test_the_best_baseline_is_named_for_each_measure() -> None:
 
 
 def test_the_margin_is_paired_and_positive_where_the_model_is_better() -> None:
-    margins = summarize(made_scores(), resamples=2000, seed=0).margins[Direction.CC_TO_MLO]
+    margins = summarize(made_scores(), kinds=KINDS, resamples=2000, seed=0).margins[Direction.CC_TO_MLO]
     assert margins["in_breast_ssim"].difference.mean == pytest.approx(0.5 / 3)  # 0.1, 0.2, 0.2
     assert margins["l1"].difference.mean == pytest.approx(0.02)
     # The model is two decibels better on each image, though the images differ: no uncertainty is left.
@@ -68,16 +74,46 @@ def test_the_margin_is_paired_and_positive_where_the_model_is_better() -> None:
 
 
 def test_a_direction_that_the_split_lacks_is_left_out() -> None:
-    summary = summarize(made_scores((Direction.MLO_TO_CC,)), resamples=200, seed=0)
+    summary = summarize(made_scores((Direction.MLO_TO_CC,)), kinds=KINDS, resamples=200, seed=0)
     assert list(summary.methods["model"]) == [Direction.MLO_TO_CC]
+
+
+def test_p_values_are_corrected_over_the_family_alone() -> None:
+    """Three patients: the least possible p is 2 / 2 ** 3 = 0.25, and four tests of it make 1."""
+    margins = summarize(made_scores(), kinds=KINDS, resamples=200, seed=0).margins
+    for of_direction in margins.values():
+        assert of_direction["in_breast_psnr_db"].p == pytest.approx(0.25)
+        assert of_direction["in_breast_psnr_db"].p_holm == pytest.approx(1.0)
+        assert of_direction["l1"].p_holm is None
+
+
+def test_only_baselines_are_compared_with() -> None:
+    kinds = KINDS | {"nearest_source": Kind.WARNING, "mean_target": Kind.REFERENCE}
+    margins = summarize(made_scores(), kinds=kinds, resamples=200, seed=0).margins
+    assert {m.baseline for of_direction in margins.values() for m in of_direction.values()} == {"source_copied"}
+
+
+def test_an_image_without_a_measure_counts_nowhere() -> None:
+    scores = made_scores((Direction.CC_TO_MLO,))
+    for score in scores:
+        if (score.method, score.patient_id) in (("model", "P0"), ("mean_target", "P1")):
+            score.values["in_breast_psnr_db"] = math.nan
+    summary = summarize(scores, kinds=KINDS, resamples=200, seed=0)
+    model = summary.methods["model"][Direction.CC_TO_MLO]["in_breast_psnr_db"]
+    assert (model.mean, model.n) == (20, 2)  # 19 and 21
+    margin = summary.margins[Direction.CC_TO_MLO]["in_breast_psnr_db"]
+    assert (margin.difference.mean, margin.difference.n) == (2, 1)  # P2 alone has both
+    assert margin.p is None
 
 
 def test_order_does_not_matter() -> None:
     scores = made_scores()
     by_method = sorted(scores, key=lambda score: (list(TO_MLO).index(score.method), score.patient_id[::-1]))
-    assert summarize(scores, resamples=200, seed=0) == summarize(by_method[::-1][::-1], resamples=200, seed=0)
-    reversed_summary = summarize(scores[::-1], resamples=200, seed=0)
-    assert reversed_summary.methods == summarize(scores, resamples=200, seed=0).methods
+    assert summarize(scores, kinds=KINDS, resamples=200, seed=0) == summarize(
+        by_method[::-1][::-1], kinds=KINDS, resamples=200, seed=0
+    )
+    reversed_summary = summarize(scores[::-1], kinds=KINDS, resamples=200, seed=0)
+    assert reversed_summary.methods == summarize(scores, kinds=KINDS, resamples=200, seed=0).methods
 
 
 @pytest.mark.parametrize(
@@ -92,22 +128,24 @@ def test_order_does_not_matter() -> None:
 )
 def test_wrong_scores(scores: list[ImageScore], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        summarize(scores, resamples=200, seed=0)
+        summarize(scores, kinds=KINDS, resamples=200, seed=0)
 
 
 class TestTable:
     def test_it_fits_a_terminal_and_is_aligned(self) -> None:
-        lines = summary_table(summarize(made_scores(), resamples=200, seed=0)).splitlines()
+        lines = summary_table(summarize(made_scores(), kinds=KINDS, resamples=200, seed=0)).splitlines()
         assert max(map(len, lines)) <= 120
         rows = [line for line in lines if line.startswith("  ") and "[" in line and ":" not in line]
-        assert len({len(row) for row in rows}) == 1
-        assert len(rows) == 2 * (1 + len(MEASURES))
+        scores = [row for row in rows if "95 %" not in row]
+        assert len({row.rindex("]") for row in scores}) == 1
+        assert len(rows) == 2 * (1 + len(NAMES))
 
     def test_it_names_the_best_baseline_and_the_margin(self) -> None:
-        table = summary_table(summarize(made_scores((Direction.CC_TO_MLO,)), resamples=200, seed=0))
+        table = summary_table(summarize(made_scores((Direction.CC_TO_MLO,)), kinds=KINDS, resamples=200, seed=0))
         assert "CC -> MLO: 3 test images of 3 patients" in table
         assert "in-breast PSNR [dB]: the model beats the best baseline, mean_target (+2.00)." in table
-        assert "18.00*" in table
+        (row,) = (line for line in table.splitlines() if line.startswith("  in-breast PSNR [dB]  "))
+        assert row.split()[-5:] == ["mean_target", "18.00", "+2.00", "[+2.00,", "+2.00]"]
 
     def test_it_says_when_the_model_loses(self) -> None:
         swapped = {"model": "mean_target", "mean_target": "model"}
@@ -121,7 +159,7 @@ class TestTable:
             )
             for score in made_scores()
         ]
-        table = summary_table(summarize(scores, resamples=200, seed=0))
+        table = summary_table(summarize(scores, kinds=KINDS, resamples=200, seed=0))
         assert "in-breast PSNR [dB]: the model does NOT beat the best baseline, mean_target (-2.00)." in table
 
     def test_it_says_when_chance_explains_the_margin(self) -> None:
@@ -129,12 +167,12 @@ class TestTable:
         for score in scores:
             if score.method == "model" and score.patient_id == "P0":
                 score.values["in_breast_ssim"] = 0.1
-        table = summary_table(summarize(scores, resamples=500, seed=0))
+        table = summary_table(summarize(scores, kinds=KINDS, resamples=500, seed=0))
         assert "within what chance gives" in table
 
     def test_one_patient(self) -> None:
         scores = [score for score in made_scores() if score.patient_id == "P0"]
-        assert "0.700 [one patient]" in summary_table(summarize(scores, resamples=200, seed=0))
+        assert "0.700 [one patient]" in summary_table(summarize(scores, kinds=KINDS, resamples=200, seed=0))
 
 
 class TestFiles:
@@ -142,14 +180,15 @@ class TestFiles:
         path = write_metrics(made_scores()[::-1], path=tmp_path / "metrics.csv")
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
-        assert list(rows[0]) == ["patient_id", "pair_id", "direction", "method", *NAMES]
+        assert list(rows[0]) == ["patient_id", "pair_id", "direction", "method", *COLUMNS]
         assert len(rows) == 2 * 4 * 3
         row = next(row for row in rows if (row["pair_id"], row["method"]) == ("P2_L", "model"))
         assert [float(row[name]) for name in NAMES] == [0.8, 21, 0.9, 23, 0.01]
+        assert {row[name] for name in COLUMNS if name not in NAMES} == {""}  # never zero
         assert {row["direction"] for row in rows} == {"cc_to_mlo", "mlo_to_cc"}
 
     def test_summary_has_the_agreed_form(self, tmp_path: Path) -> None:
-        summary = summarize(made_scores(), resamples=200, seed=0)
+        summary = summarize(made_scores(), kinds=KINDS, resamples=200, seed=0)
         path = write_summary(summary, protocol={"data_range": 1.0}, path=tmp_path / "summary.json")
         document = json.loads(path.read_text())
         assert document["protocol"] == {"data_range": 1.0}
@@ -162,12 +201,19 @@ class TestFiles:
                     assert list(cell) == ["mean", "low", "high", "n"]
                     assert cell["low"] <= cell["mean"] <= cell["high"]
         assert document["margins"]["cc_to_mlo"]["in_breast_psnr_db"]["baseline"] == "mean_target"
+        assert document["kinds"] == {method: "model" if method == "model" else "baseline" for method in TO_MLO}
+        assert list(document["measures"]) == COLUMNS
+        for measure in document["measures"].values():
+            assert set(measure) == {"title", "description", "group", "better", "decimals"}
+            assert measure["better"] in ("higher", "lower", None)
+        tested = [cell for cells in document["margins"].values() for cell in cells.values() if "p_holm" in cell]
+        assert len(tested) == document["family"]["tests"] == 4
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_nothing_is_written_half(self, tmp_path: Path, value: float) -> None:
         path = tmp_path / "summary.json"
         path.write_text("before")
-        summary = summarize(made_scores(), resamples=200, seed=0)
+        summary = summarize(made_scores(), kinds=KINDS, resamples=200, seed=0)
         with pytest.raises(ValueError, match="JSON compliant"):
             write_summary(summary, protocol={"data_range": value}, path=path)
         assert path.read_text() == "before"

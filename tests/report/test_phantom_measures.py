@@ -14,30 +14,13 @@ from bundle.report.phantom_measures import (
     COMPONENTS,
     BreastMeasures,
     FilmMeasures,
-    lesion_contrast,
     measure_breast,
     predictability,
-    profile_distance_mm,
 )
 from bundle.report.phantom_tables import measure_real_films
 from bundle.vocabulary import ViewPosition
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real" / "cbis-ddsm"
-
-
-def test_profile_distance_is_how_far_the_tissue_moved() -> None:
-    profile = np.asarray([0.0, 0.5, 0.5, 0.0, 0.0])
-    assert profile_distance_mm(profile, profile) == 0.0
-    # Two steps of 2 mm further behind the nipple.
-    assert profile_distance_mm(profile, np.asarray([0.0, 0.0, 0.0, 0.5, 0.5])) == pytest.approx(4.0)
-
-
-def test_lesion_contrast_is_the_step_over_the_noise_around() -> None:
-    image = np.where(np.indices((60, 60)).sum(0) % 2 == 0, 0.4, 0.6)  # mean 0.5, deviation 0.1
-    mask = np.zeros((60, 60), dtype=bool)
-    mask[25:35, 25:35] = True
-    image[mask] = 0.8
-    assert lesion_contrast(image, mask, spacing_mm=1.0) == pytest.approx(3.0, abs=0.02)
 
 
 def test_a_breast_is_measured_in_both_views() -> None:

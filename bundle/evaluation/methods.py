@@ -1,0 +1,36 @@
+"""Who makes the views that are scored, and what the views stand for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import torch
+from scipy import ndimage
+
+MODEL = "model"
+TARGET = "target"
+TARGET_BLURRED = "target_blurred"
+# A lesion's edge and all texture are gone, the breast's form is not.
+BLUR_MM = 4.0
+
+
+class Kind(StrEnum):
+    """What a method stands for in the tables."""
+
+    MODEL = "model"
+    BASELINE = "baseline"
+    WARNING = "warning"
+    REFERENCE = "reference"
+
+
+OF_THE_TRUTH = {
+    TARGET_BLURRED: f"the real target view, blurred by a Gaussian of {BLUR_MM:g} mm: what a measure gives to an image "
+    "without any texture",
+    TARGET: "the real target view itself: what a measure gives at best",
+}
+
+
+def blurred(target: torch.Tensor, *, spacing_mm: float) -> torch.Tensor:
+    """Blur a view ``[1, H, W]`` by a Gaussian of `BLUR_MM` standard deviation."""
+    smooth = ndimage.gaussian_filter(target[0].numpy(), BLUR_MM / spacing_mm)
+    return torch.from_numpy(smooth)[None]

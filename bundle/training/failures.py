@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import torch
 from ignite.engine import Events
 from monai.engines import Trainer
 
@@ -40,7 +41,7 @@ class StopOnCollapse:
     """
 
     def __init__(self) -> None:
-        self._synthetic = self._real = 0.0
+        self._synthetic = self._real = torch.zeros(())
 
     def attach(self, engine: Trainer) -> None:
         """Register with the trainer."""
@@ -49,12 +50,12 @@ class StopOnCollapse:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._judge)
 
     def _begin(self, engine: Trainer) -> None:
-        self._synthetic = self._real = 0.0
+        self._synthetic = self._real = torch.zeros(())
 
     def _add(self, engine: Trainer) -> None:
         # Tensors, not numbers: on a GPU nobody waits for them before the epoch's end.
-        self._synthetic += engine.state.output["pred"].std(dim=(1, 2, 3)).sum()
-        self._real += engine.state.batch["label"].std(dim=(1, 2, 3)).sum()
+        self._synthetic = self._synthetic + sum(item["pred"].std() for item in engine.state.output)
+        self._real = self._real + engine.state.batch["label"].std(dim=(1, 2, 3)).sum()
 
     def _judge(self, engine: Trainer) -> None:
         synthetic, real = float(self._synthetic), float(self._real)

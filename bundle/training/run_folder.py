@@ -19,8 +19,10 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from bundle.atomic import replacing
+from bundle.losses.objective import DISCRIMINATOR_TERMS, GENERATOR_TERMS
 from bundle.preparation import PreparationSettings
 from bundle.records import Canvas
+from bundle.report.curves import CurvePanel, write_curves
 from bundle.switches import read_switch
 from bundle.tensor_files import read_tensors, restore, write_tensors
 from bundle.training.data import datalist_hash, read_preparation
@@ -33,7 +35,28 @@ LOSS_COLUMNS = (
 )
 METRIC_COLUMNS = ("val_L1", "val_SSIM", "val_PSNR", "val_in_breast_SSIM", "val_in_breast_PSNR")
 CHECKPOINT_NAME = "checkpoint.pt"
+CURVES_NAME = "curves.png"
 PANELS_NAME = "panels"  # of the pictures that EpochPanels writes
+TENSORBOARD_NAME = "tensorboard"  # of the event files that TensorBoardEpochs writes
+CURVES = (
+    CurvePanel(
+        title="Generator: L_G, and its terms before weighting",
+        names={"loss_G": "L_G"} | {f"loss_{term}": term for term in GENERATOR_TERMS},
+        logarithmic=True,
+    ),
+    CurvePanel(
+        title="Discriminator: L_D, and its terms before weighting",
+        names={"loss_D": "L_D"} | {f"loss_D_{term}": term for term in DISCRIMINATOR_TERMS},
+    ),
+    CurvePanel(
+        title="Generator: weights of the terms",
+        names={f"weight_{term}": term for term in GENERATOR_TERMS},
+        logarithmic=True,
+    ),
+    CurvePanel(title="Validation: SSIM", names={"val_SSIM": "whole frame", "val_in_breast_SSIM": "in the breast"}),
+    CurvePanel(title="Validation: PSNR [dB]", names={"val_PSNR": "whole frame", "val_in_breast_PSNR": "in the breast"}),
+    CurvePanel(title="Validation: mean absolute error", names={"val_L1": "whole frame"}),
+)
 PREPARATION_TARGET = f"{PreparationSettings.__module__}.{PreparationSettings.__qualname__}"
 OTHER_RUN_REMEDY = "name another --output_dir, or start anew with --resume false."
 
@@ -49,8 +72,11 @@ class RunFolder:
     - ``model.pt``: the averaged generator's bare state dict, of the best epoch so far;
     - ``checkpoint.pt``: all that the run needs to go on exactly;
 
-    and at the start ``network.json``: an override file with this run's network and canvas. Of several processes the
-    first one writes; the losses are means over the images of all.
+    at the start ``network.json``: an override file with this run's network and canvas; and at the end ``curves.png``.
+    Of several processes the first one writes; the losses are means over the images of all.
+
+    The epoch's losses and their weights are also the trainer's ``state.metrics``, where the handlers behind this one
+    (TensorBoard, MLflow) find them.
 
     Args:
         output_dir: the folder.
@@ -112,6 +138,7 @@ class RunFolder:
         engine.add_event_handler(Events.EPOCH_STARTED, self.begin_epoch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.add_losses)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.end_epoch)
+        engine.add_event_handler(Events.COMPLETED, self.draw_curves)
 
     def start(self, engine: ViewSynthesisTrainer) -> None:
         """Go on with the run in the folder, or begin a new one.
@@ -136,8 +163,9 @@ class RunFolder:
         leftovers = [*self.folder.rglob(".[0-9]*.*")]  # named by bundle.atomic
         if not self.resume:
             # Before anything of the new run is there: stopped early, it must not look like the old one.
-            leftovers += [self.folder / name for name in (CHECKPOINT_NAME, "results.csv", "model.pt")]
+            leftovers += [self.folder / name for name in (CHECKPOINT_NAME, "results.csv", "model.pt", CURVES_NAME)]
             leftovers += (self.folder / PANELS_NAME).glob("epoch_*.png")
+            leftovers += (self.folder / TENSORBOARD_NAME).glob("events.out.tfevents.*")
         for path in leftovers:
             path.unlink(missing_ok=True)
 
@@ -155,6 +183,8 @@ class RunFolder:
         self.rows = checkpoint["rows"]
         engine.state.epoch = len(self.rows)
         engine.state.iteration = engine.state.epoch * engine.state.epoch_length
+        self.evaluator.state.metrics = {name: self.rows[-1][name] for name in METRIC_COLUMNS}
+        engine.state.metrics = _losses_and_weights(self.rows[-1])
         finished = self._finished(engine)
         if finished:
             engine.terminate()
@@ -193,9 +223,9 @@ class RunFolder:
 
     def add_losses(self, engine: Engine) -> None:
         """Add one mini-batch to the epoch's means, weighted by its number of images."""
-        images = len(engine.state.output["pred"])
+        images = len(engine.state.output)
         self._images += images
-        for name, value in engine.state.output["losses"].items():
+        for name, value in engine.state.output[0]["losses"].items():
             self._sums[name] = self._sums.get(name, 0.0) + value * images
 
     def end_epoch(self, engine: ViewSynthesisTrainer) -> None:
@@ -204,7 +234,10 @@ class RunFolder:
         row = {"epoch": engine.state.epoch}
         row |= self._mean_losses()
         row |= {name: float(metrics[name]) for name in METRIC_COLUMNS}
+        row |= {f"weight_{term}": weight for term, weight in engine.generator_objective.weights.items()}
+        row |= {f"weight_D_{term}": weight for term, weight in engine.discriminator_objective.weights.items()}
         self.rows.append(row)
+        engine.state.metrics = _losses_and_weights(row)
         if is_first_process():
             self._write_epoch(engine)
         if self._finished(engine):
@@ -227,11 +260,27 @@ class RunFolder:
     def _write_results(self) -> None:
         path = self.folder / "results.csv"
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, ["epoch", *LOSS_COLUMNS, *METRIC_COLUMNS], lineterminator="\n")
+            names = (*LOSS_COLUMNS, *METRIC_COLUMNS)
+            writer = csv.DictWriter(stream, ["epoch", *names], lineterminator="\n")
             writer.writeheader()
             writer.writerows(
-                {name: value if name == "epoch" else f"{value:.6f}" for name, value in row.items()} for row in self.rows
+                {"epoch": row["epoch"], **{name: f"{row[name]:.6f}" for name in names}} for row in self.rows
             )
+
+    def draw_curves(self, engine: ViewSynthesisTrainer) -> None:
+        """Draw the whole run, also what an earlier start of it has trained."""
+        if is_first_process() and self.rows:
+            write_curves(
+                self.rows,
+                panels=CURVES,
+                best_epoch=self.best_epoch,
+                key_metric=self.key_metric,
+                path=self.folder / CURVES_NAME,
+            )
+
+
+def _losses_and_weights(row: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name.startswith(("loss_", "weight_"))}
 
 
 def generator_average(*, network: nn.Module, decay: float) -> AveragedModel:

@@ -169,8 +169,13 @@ class ViewSynthesisTrainer(Trainer):
     def _noisy(self, target: Tensor) -> Tensor:
         return target + self.input_noise * torch.randn_like(target) if self.input_noise else target
 
-    def _iteration(self, engine: Engine, batchdata: Mapping[str, Any]) -> dict[str, Any]:
-        """Run one mini-batch; the optimizers step at the end of each window of ``accumulation_steps``."""
+    def _iteration(self, engine: Engine, batchdata: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Run one mini-batch; the optimizers step at the end of each window of ``accumulation_steps``.
+
+        Returns:
+            Per image, as MONAI's handlers expect it: ``pred`` ``[1, H, W]`` and of the whole mini-batch ``loss``, that
+            of the generator, and ``losses``, all by name.
+        """
         device = self.state.device
         batch = PairedBatch.from_dictionary(batchdata, device=device, non_blocking=self.non_blocking)
         position = (self.state.iteration - 1) % self.state.epoch_length  # of this mini-batch within the epoch
@@ -206,7 +211,7 @@ class ViewSynthesisTrainer(Trainer):
 
         if position == window_start + window - 1:
             self._step()
-        engine.state.output = {"losses": numbers, "pred": pred.detach()}
+        engine.state.output = [{"pred": view, "loss": numbers["loss_G"], "losses": numbers} for view in pred.detach()]
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return engine.state.output
 

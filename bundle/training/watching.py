@@ -1,4 +1,4 @@
-"""What a person sees of a run: a progress bar for the whole of it, and a picture each epoch."""
+"""What a person sees of a run: a progress bar for the whole of it, a picture each epoch, and TensorBoard."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
+from PIL import Image
+from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from bundle.report.panels import view_panel
 from bundle.training.processes import is_first_process
-from bundle.training.run_folder import PANELS_NAME
+from bundle.training.run_folder import PANELS_NAME, TENSORBOARD_NAME
+
+PICTURE_TAG = "source, real target, synthetic target"  # in TensorBoard
 
 
 class TrainingProgress:
@@ -52,7 +56,7 @@ class TrainingProgress:
         self._bar.set_description(f"Training, epoch {engine.state.epoch}/{engine.state.max_epochs}")
 
     def _advance(self, engine: Engine) -> None:
-        losses = engine.state.output["losses"]
+        losses = engine.state.output[0]["losses"]
         shown = {name.removeprefix("loss_"): f"{losses[name]:.3f}" for name in ("loss_G", "loss_D")}
         validated = self.evaluator.state.metrics
         shown |= {name.removeprefix("val_"): f"{validated[name]:.3f}" for name in self.metrics if name in validated}
@@ -102,5 +106,60 @@ class EpochPanels:
         view_panel(
             self._rows,
             titles=("source", "real target", "synthetic target"),
-            path=self.folder / f"epoch_{engine.state.epoch:03d}.png",
+            path=panel_path(self.folder.parent, engine.state.epoch),
         )
+
+
+def panel_path(output_dir: Path, epoch: int) -> Path:
+    """Where the picture of an epoch lies in a run's folder."""
+    return output_dir / PANELS_NAME / f"epoch_{epoch:03d}.png"
+
+
+class TensorBoardEpochs:
+    """Handler that writes each epoch for TensorBoard: losses, metrics, loss weights and the picture; steps are epochs.
+
+    Attach it behind `RunFolder`, whose numbers it finds in the engines' ``state.metrics``. Not MONAI's
+    ``TensorBoardStatsHandler``: that one opens its file when it is made, in every process, and knows nothing of an
+    earlier start. Here a run that goes on writes its last complete epoch once more and lets TensorBoard forget what the
+    earlier files hold from there on; so nothing is missing and nothing doubled, whenever the run was killed.
+
+    Args:
+        output_dir: the event files go to ``tensorboard`` in it.
+        evaluator: the validation engine.
+    """
+
+    def __init__(self, *, output_dir: str | Path, evaluator: Evaluator) -> None:
+        self.output_dir = Path(output_dir)
+        self.evaluator = evaluator
+        self._writer: SummaryWriter | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer; only the first process writes."""
+        if is_first_process():
+            engine.add_event_handler(Events.EPOCH_STARTED, self._open)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
+            engine.add_event_handler(Events.COMPLETED, self._close)
+
+    def _open(self, engine: Engine) -> None:
+        if self._writer is None:
+            done = engine.state.epoch - 1  # of an earlier start
+            self._writer = SummaryWriter(str(self.output_dir / TENSORBOARD_NAME), purge_step=done or None)
+            if done:
+                self._write_epoch(self._writer, engine, epoch=done)
+
+    def _write(self, engine: Engine) -> None:
+        self._write_epoch(self._writer, engine, epoch=engine.state.epoch)  # type: ignore[arg-type]
+
+    def _write_epoch(self, writer: SummaryWriter, engine: Engine, *, epoch: int) -> None:
+        for name, value in {**engine.state.metrics, **self.evaluator.state.metrics}.items():
+            writer.add_scalar(name.replace("_", "/", 1), value, epoch)  # grouped as loss/..., val/..., weight/...
+        picture = panel_path(self.output_dir, epoch)
+        if picture.is_file():  # not in an epoch without validation
+            with Image.open(picture) as image:
+                writer.add_image(PICTURE_TAG, np.asarray(image), epoch, dataformats="HWC")
+        writer.flush()
+
+    def _close(self, engine: Engine) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

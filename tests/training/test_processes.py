@@ -80,7 +80,7 @@ def _losses(loader: DataLoader, *, parallel: bool, accumulation_steps: int) -> t
     )
 
     def record() -> None:
-        losses = trainer.state.output["losses"]  # type: ignore[index, call-overload]
+        losses = trainer.state.output[0]["losses"]  # type: ignore[index, call-overload]
         seen.append({name: idist.all_reduce(value) / idist.get_world_size() for name, value in losses.items()})
 
     trainer.add_event_handler(Events.ITERATION_COMPLETED, record)

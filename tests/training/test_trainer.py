@@ -173,7 +173,7 @@ def test_target_never_reaches_the_generator() -> None:
         for item in items:
             item.update({name: torch.rand(shape) for name, shape in other.items()})
         batch = next(iter(DataLoader(items, batch_size=4)))  # type: ignore[arg-type]
-        return trainer._iteration(trainer, batch)["pred"]
+        return torch.stack([item["pred"] for item in trainer._iteration(trainer, batch)])
 
     trainer.state.epoch_length, trainer.state.iteration = 10, 1
     trainer.accumulation_steps = 10  # no optimizer step in between
@@ -197,7 +197,7 @@ def test_one_pair_can_be_overfitted() -> None:
     )
     trainer.state.max_epochs = 250
     trainer.run()
-    mse = (trainer.state.output["pred"] - items[0]["label"][None]).square().mean()  # type: ignore[call-overload, index]
+    mse = (trainer.state.output[0]["pred"] - items[0]["label"]).square().mean()  # type: ignore[call-overload, index]
     assert -10 * torch.log10(mse) > 30
 
 
@@ -208,7 +208,7 @@ def test_mixed_precision_steps_with_finite_losses() -> None:
     trainer.amp = True
     before = copy.deepcopy(trainer.generator.state_dict())
     trainer.run()
-    output = trainer.state.output
+    output = trainer.state.output[0]  # type: ignore[index]
     assert all(np.isfinite(value) for value in output["losses"].values())  # type: ignore[call-overload, index]
     assert output["pred"].dtype == torch.float32  # type: ignore[call-overload, index]
     assert any(not torch.equal(before[name], value) for name, value in trainer.generator.state_dict().items())

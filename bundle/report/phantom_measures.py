@@ -46,11 +46,13 @@ class FilmMeasures:
     Args:
         exponent: of the power spectrum inside the breast at the film's spacing; NaN where the breast is too small.
         area_cm2: of the breast, with the muscle that is in the picture.
+        area_without_muscle_cm2: the same without the muscle, where that is known; else equal.
         profile: share of the dense tissue per 2 mm of distance behind the nipple ``[N]``, summing to 1.
     """
 
     exponent: float
     area_cm2: float
+    area_without_muscle_cm2: float
     profile: np.ndarray
 
 
@@ -145,6 +147,7 @@ def measure_film(film: Film, *, without: np.ndarray | None = None) -> FilmMeasur
     return FilmMeasures(
         exponent=spectral_exponent(oriented.image, tissue, spacing_mm=spacing_mm),
         area_cm2=float(oriented.breast.sum()) * spacing_mm**2 / 100,
+        area_without_muscle_cm2=float(tissue.sum()) * spacing_mm**2 / 100,
         profile=depth_profile(oriented.image, tissue, spacing_mm=spacing_mm),
     )
 

@@ -76,6 +76,12 @@ def size_table(breasts: Sequence[BreastMeasures]) -> str:
         for position in ViewPosition
     }
     rows |= {
+        f"{position.value} breast area without muscle, cm2": [
+            b.films[position].area_without_muscle_cm2 for b in breasts
+        ]
+        for position in ViewPosition
+    }
+    rows |= {
         f"{position.value} thickness, mm": [b.thickness_mm[position] for b in breasts] for position in ViewPosition
     }
     rows["glandular fraction, %"] = [100 * b.glandular_fraction for b in breasts]

@@ -36,8 +36,11 @@ def test_a_breast_is_measured_in_both_views() -> None:
     )
     assert noise < 0.01 < exposure
     for film in measured.films.values():
+        assert 0.6 * film.area_cm2 < film.area_without_muscle_cm2 <= film.area_cm2
         assert film.profile.sum() == pytest.approx(1.0)
         assert 2.0 < film.exponent < 4.5
+    mlo_film = measured.films[ViewPosition.MLO]
+    assert mlo_film.area_without_muscle_cm2 < mlo_film.area_cm2
 
 
 def _made_breasts(count: int, *, seed: int) -> list[BreastMeasures]:
@@ -48,7 +51,7 @@ def _made_breasts(count: int, *, seed: int) -> list[BreastMeasures]:
         np.stack([np.exp(-((row - r) ** 2 + (column - 40) ** 2) / 200) for r in rows])
         for rows in ((40, 64, 90), (30, 60, 80))
     )
-    film = FilmMeasures(exponent=3.0, area_cm2=100.0, profile=np.ones(3) / 3)
+    film = FilmMeasures(exponent=3.0, area_cm2=100.0, area_without_muscle_cm2=95.0, profile=np.ones(3) / 3)
     breasts = []
     for woman in range(count):
         heights = rng.uniform(0.2, 0.9, 3)

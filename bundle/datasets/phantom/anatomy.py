@@ -166,7 +166,7 @@ class Breast:
         narrowing = 1 / np.maximum(np.float32(1.1) - np.float32(0.7) * u, np.float32(0.4))
         return np.stack(
             [
-                x * np.float32(0.5),
+                x * np.float32(p.strand_compression),
                 (y - np.float32(p.turn) * bend) * narrowing,
                 (z + np.float32(p.ptosis) * bend) * narrowing,
             ]
@@ -182,7 +182,7 @@ class Breast:
         # Glandular tissue reaches furthest back in the upper outer quadrant.
         y = (points_mm[1] - np.float32(p.turn) * bend) / np.float32(p.radius_lateral_mm) - np.float32(0.10)
         z = (points_mm[2] + np.float32(p.ptosis) * bend) / np.float32(p.radius_superior_mm) - np.float32(0.08)
-        cone = (y * y + z * z) / np.square(np.float32(0.25) + np.float32(0.45) * (1 - u))
+        cone = (y * y + z * z) / np.square(np.float32(0.25) + np.float32(p.cone_width) * (1 - u))
         # Behind the nipple the fat under the skin gives way.
         fat_mm = np.float32(p.subcutaneous_fat_mm) * (1 - 0.75 * np.exp(-8 * gauge * gauge) * u)
         under_skin = np.square(np.maximum(1.3 - distance / fat_mm, 0.0))

@@ -7,8 +7,10 @@ Sources of the distributions (where a number has no source it was chosen so that
 
 - Size, skin and glandular fraction: Huang et al. 2011, "The characterization of breast anatomical metrics using
   dedicated breast CT", Med Phys 38(4):2180; Yaffe et al. 2009, "The myth of the 50-50 breast", Med Phys 36(12):5437.
-- Compressed thickness, growing with volume: 59 mm with a standard deviation of 16 mm over 2640 women (Yaffe et al.
-  2009); here 54 to 56 mm and 9 to 10 mm, as the largest breasts do not fit on one film and are not made.
+- Compressed thickness, growing with volume and with the breast's firmness: 59 mm with a standard deviation of 16 mm
+  over 2640 women (Yaffe et al. 2009); medians and quartiles of the breast's area on the film: McCormack et al. 2007,
+  Cancer Epidemiol Biomarkers Prev 16(6):1148. Firmness is drawn once per woman, so that both breasts and both views
+  share it. The largest breasts, which do not fit on one film, are not made.
 - Shape as a superquadric with ptosis and turn: Chen et al. 2012, "An anthropomorphic breast model for breast imaging
   simulation and optimization", Acad Radiol 18(5):536.
 - BI-RADS density categories in a screened population, about 10, 40, 40 and 10 %: Sprague et al. 2014, JNCI 106(10).
@@ -70,6 +72,10 @@ class BreastParameters:
         retromammary_fat_mm: depth of the fat in front of the chest wall.
         texture_exponent: exponent of the power spectrum of the tissue's 3-D texture.
         texture_weight: share of the texture, against the cone's envelope, in what becomes glandular.
+        strand_compression: size of the tissue's lobes across over their size towards the nipple, near the chest wall;
+            the smaller, the more they are strands that run to the nipple.
+        cone_width: how much wider the cone of glandular tissue is at the chest wall than at the nipple, as a fraction
+            of the breast's half axes.
         ligament_density: glandular content of a Cooper's ligament.
         ligament_exponent: exponent of the power spectrum of the field whose zero crossings are the ligaments; smaller
             than the tissue's, as the sheets are finer than the lobes between them.
@@ -80,6 +86,7 @@ class BreastParameters:
         pectoral_fibre_deg: direction of the fibres' run to the armpit, from lateral towards the head.
         pectoral_width_mm: width of the muscle's sheet across its fibres.
         armpit_depth_mm: depth of the fold towards the armpit, which lies between the plates in the MLO.
+        firmness: thickness between the plates over that of a usual breast of the same volume.
     """
 
     depth_mm: float
@@ -96,6 +103,8 @@ class BreastParameters:
     retromammary_fat_mm: float
     texture_exponent: float
     texture_weight: float
+    strand_compression: float
+    cone_width: float
     ligament_density: float
     ligament_exponent: float
     skin_mm: float
@@ -106,6 +115,7 @@ class BreastParameters:
     pectoral_fibre_deg: float
     pectoral_width_mm: float
     armpit_depth_mm: float
+    firmness: float
 
     @property
     def volume_mm3(self) -> float:
@@ -161,7 +171,7 @@ def _bounded_normal(
 
 def draw_woman(generator: np.random.Generator) -> BreastParameters:
     """Draw the breast that both breasts of one woman vary around."""
-    size = float(np.clip(np.exp(generator.normal(0.0, 0.14)), 0.72, 1.35))
+    size = float(np.clip(1.06 * np.exp(generator.normal(0.0, 0.165)), 0.70, 1.38))
     density = DensityCategory(
         str(generator.choice([str(d) for d in DENSITY_PREVALENCE], p=list(DENSITY_PREVALENCE.values())))
     )
@@ -182,7 +192,9 @@ def draw_woman(generator: np.random.Generator) -> BreastParameters:
         subcutaneous_fat_mm=_bounded_normal(generator, 10.0, 2.5, 5.0, 17.0) * size,
         retromammary_fat_mm=_bounded_normal(generator, 14.0, 4.0, 5.0, 24.0) * size,
         texture_exponent=_bounded_normal(generator, 4.3, 0.1, 4.0, 4.6),
-        texture_weight=_bounded_normal(generator, 0.55, 0.12, 0.3, 0.9),
+        texture_weight=_bounded_normal(generator, 0.55, 0.15, 0.25, 0.9),
+        strand_compression=float(generator.uniform(0.40, 0.85)),
+        cone_width=_bounded_normal(generator, 0.45, 0.10, 0.25, 0.70),
         ligament_density=_bounded_normal(generator, 0.80, 0.12, 0.5, 1.0),
         ligament_exponent=_bounded_normal(generator, 4.05, 0.1, 3.8, 4.3),
         skin_mm=_bounded_normal(generator, 1.45, 0.3, 0.8, 2.2),
@@ -192,7 +204,8 @@ def draw_woman(generator: np.random.Generator) -> BreastParameters:
         pectoral_start_mm=_bounded_normal(generator, 16.0, 13.0, -15.0, 45.0) * size,
         pectoral_fibre_deg=_bounded_normal(generator, 48.0, 5.0, 35.0, 60.0),
         pectoral_width_mm=_bounded_normal(generator, 48.0, 7.0, 34.0, 65.0) * size,
-        armpit_depth_mm=min(_bounded_normal(generator, 42.0, 6.0, 28.0, 58.0) * size, 0.6 * depth),
+        armpit_depth_mm=min(_bounded_normal(generator, 38.0, 6.0, 26.0, 54.0) * size, 0.6 * depth),
+        firmness=float(np.exp(generator.normal(0.0, 0.16))),
     )
 
 
@@ -210,6 +223,7 @@ def draw_breast(woman: BreastParameters, generator: np.random.Generator) -> Brea
         "nipple_length_mm",
         "armpit_depth_mm",
         "pectoral_angle_deg",
+        "firmness",
     ):
         values[name] *= float(np.exp(generator.normal(0.0, 0.035)))
     values["ptosis"] += float(generator.normal(0.0, 0.02))
@@ -224,7 +238,7 @@ def draw_breast(woman: BreastParameters, generator: np.random.Generator) -> Brea
 def draw_views(breast: BreastParameters, generator: np.random.Generator) -> dict[ViewPosition, ViewParameters]:
     """Draw the two exposures of one breast: thicknesses that go together, positioning errors that do not."""
     volume_ml = breast.volume_mm3 / 1000
-    thickness = 53.0 * (volume_ml / 750.0) ** 0.36 * float(np.exp(generator.normal(0.0, 0.10)))
+    thickness = 54.0 * breast.firmness * (volume_ml / 750.0) ** 0.42 * float(np.exp(generator.normal(0.0, 0.05)))
     views = {}
     for position in ViewPosition:
         is_cc = position is ViewPosition.CC
@@ -233,11 +247,13 @@ def draw_views(breast: BreastParameters, generator: np.random.Generator) -> dict
             angle_deg=_bounded_normal(generator, 0.0, 4.0, -10.0, 10.0)
             if is_cc
             else _bounded_normal(generator, 46.0, 5.0, 35.0, 60.0),
-            thickness_mm=float(np.clip(thickness * np.exp(generator.normal(0.0 if is_cc else 0.03, 0.05)), 24.0, 88.0)),
+            thickness_mm=float(
+                np.clip(thickness * np.exp(generator.normal(0.0 if is_cc else 0.04, 0.05)), 22.0, 100.0)
+            ),
             spread=_bounded_normal(generator, 1.30, 0.05, 1.15, 1.45),
             posterior_cut_mm=_bounded_normal(generator, 11.0, 4.0, 1.0, 22.0)
             if is_cc
-            else _bounded_normal(generator, 2.0, 2.0, 0.0, 8.0),
+            else _bounded_normal(generator, 3.0, 2.0, 0.0, 8.0),
             tilt_deg=_bounded_normal(generator, 0.0, 2.0, -5.0, 5.0),
             film_shift_mm=_bounded_normal(generator, 0.0, 7.0, -15.0, 15.0),
             outline_exponent=_bounded_normal(generator, 2.1, 0.12, 1.8, 2.4),

@@ -12,17 +12,16 @@ import csv
 import html
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from bundle.atomic import replacing
-from bundle.datasets.containment import inside
-from bundle.datasets.csv_rows import read_rows
-from bundle.preparation import PreparedFiles, load_prepared
+from bundle.collection.prepared_table import files_of_view, read_pairs
+from bundle.preparation import load_prepared
 from bundle.records import PreparedView
 from bundle.vocabulary import ViewPosition
 
@@ -44,10 +43,6 @@ MOST_LISTED_REJECTIONS = 1000
 
 TILE_ROWS = TEXT_LINES * LINE_ROWS + VIEW_ROWS + GAP
 TILE_COLUMNS = 2 * (BAR_COLUMNS + VIEW_COLUMNS + GAP) + GAP
-_COLUMNS = (
-    *("pair_id", "laterality", "split", "flags"),
-    *(f"{view}_{kind}" for view in ("cc", "mlo") for kind in ("image", "mask", "breast")),
-)
 
 _STYLE = """
 body { background: #282828; color: #ebebeb; font: 14px sans-serif; margin: 12px }
@@ -99,8 +94,7 @@ def write_contact_sheet(prepared: Path, output: Path) -> ContactSheet:
         FileNotFoundError: the folder holds no ``pairs.csv``.
         ValueError: ``pairs.csv`` is no table of pairs, or names no pair.
     """
-    if not (prepared / "pairs.csv").is_file():
-        raise FileNotFoundError(f"{prepared} holds no pairs.csv; give the folder that scripts.prepare wrote")
+    rows = read_pairs(prepared, required=("pair_id", "split", "flags"))
     output.mkdir(parents=True, exist_ok=True)
     pictures: list[Path] = []
     flag_counts: Counter[str] = Counter()
@@ -117,7 +111,7 @@ def write_contact_sheet(prepared: Path, output: Path) -> ContactSheet:
 
     with replacing(page) as temporary, temporary.open("w", encoding="utf-8") as stream:
         stream.write(_head(prepared))
-        for tile in _tiles(prepared):
+        for tile in _tiles(prepared, rows):
             pairs += 1
             flagged += bool(tile.flags)
             unreadable += tile.unreadable
@@ -161,13 +155,13 @@ def draw_view(view: PreparedView) -> Image.Image:
     return drawn
 
 
-def _tiles(prepared: Path) -> Iterator[_Tile]:
-    for _, row in read_rows(prepared / "pairs.csv", required=_COLUMNS):
+def _tiles(prepared: Path, rows: Iterable[Mapping[str, str]]) -> Iterator[_Tile]:
+    for row in rows:
         flags = tuple(flag for flag in row["flags"].split(";") if flag)
         views: dict[ViewPosition, PreparedView | str] = {}
         for position in ViewPosition:
             try:
-                views[position] = load_prepared(_files(row, position, prepared=prepared))
+                views[position] = load_prepared(files_of_view(row, position, prepared=prepared))
             except (OSError, ValueError, KeyError, TypeError) as error:  # damaged, or a header of another program
                 views[position] = f"cannot be read ({type(error).__name__})"
         title = f"{row['pair_id']}  {row['split']}"
@@ -178,16 +172,6 @@ def _tiles(prepared: Path) -> Iterator[_Tile]:
             picture=_tile_picture(views, title=title, flags=flags),
             unreadable=sum(isinstance(view, str) for view in views.values()),
         )
-
-
-def _files(row: Mapping[str, str], position: ViewPosition, *, prepared: Path) -> PreparedFiles:
-    root = prepared.resolve()
-    paths = {
-        kind: inside(root / row[name], root=root, shown=PurePosixPath(row[name]))
-        for kind in ("image", "mask", "breast")
-        if (name := f"{position.lower()}_{kind}")
-    }
-    return PreparedFiles(**paths)
 
 
 def _tile_picture(views: Mapping[ViewPosition, PreparedView | str], *, title: str, flags: Sequence[str]) -> Image.Image:

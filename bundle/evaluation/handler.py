@@ -17,7 +17,8 @@ from bundle.evaluation.gallery import Gallery
 from bundle.evaluation.methods import MODEL, TARGET, TARGET_BLURRED, Kind, blurred
 from bundle.evaluation.pictures import write_pictures
 from bundle.evaluation.protocol import protocol
-from bundle.evaluation.scoring import ImageScore, score
+from bundle.evaluation.real_views import learn_blob_levels
+from bundle.evaluation.scoring import ImageScore, ScoringSettings, score_case
 from bundle.evaluation.summary import summarize
 from bundle.evaluation.table import summary_table
 from bundle.metrics.items import items_of
@@ -76,9 +77,14 @@ class EvaluationHandler:
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Fit the baselines and begin with no score."""
+        """Learn what is learned from the training pairs, and begin with no score."""
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self._baselines = fit_baselines(self.training)
+        self._settings = ScoringSettings(
+            data_range=self.data_range,
+            spacing_mm=self.spacing_mm,
+            blob_levels=learn_blob_levels(self.training, spacing_mm=self.spacing_mm),
+        )
         self._scores = []
         self._gallery = Gallery(self.output_dir, spacing_mm=self.spacing_mm)
         self._progress = tqdm(total=engine.state.epoch_length, desc="scoring", unit="batch")
@@ -96,10 +102,7 @@ class EvaluationHandler:
                 synthetic[baseline.name] = baseline.synthesize(case.source, case.direction)
             synthetic[TARGET_BLURRED] = blurred(case.target, spacing_mm=self.spacing_mm)
             synthetic[TARGET] = case.target
-            self._scores += [
-                score(case, view, method=method, data_range=self.data_range, spacing_mm=self.spacing_mm)
-                for method, view in synthetic.items()
-            ]
+            self._scores += score_case(case, synthetic, self._settings)
             self._frame = (case.target.shape[-2], case.target.shape[-1])
             self._gallery.keep(case)
         self._progress.update()
@@ -125,6 +128,7 @@ class EvaluationHandler:
                     resamples=self.resamples,
                     seed=self.seed,
                     baselines=self._baselines,
+                    blob_levels=self._settings.blob_levels,
                     training_pairs=len(self.training),
                     patients=summary.patients,
                 ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bundle.evaluation.real_views import BLOBS_ALLOWED
+from bundle.metrics.lesion import NEIGHBOURHOOD_MM, REACH_MM, RING_MM
 from bundle.metrics.reference_protocol import SIDE
 
 
@@ -153,6 +155,96 @@ MEASURES = (
         "without a pattern, a checkerboard has many times more",
         group=Group.REALISM,
         better=None,
+        decimals=2,
+    ),
+    Measure(
+        name="density_error",
+        title="density error [%]",
+        description="absolute difference of the share of the breast that is brighter than the threshold that Otsu's "
+        "method finds in the real target's breast",
+        group=Group.REALISM,
+        better=Better.LOWER,
+        decimals=1,
+    ),
+    Measure(
+        name="breast_dice",
+        title="breast Dice",
+        description="Dice coefficient of the synthetic view's breast and the target's breast mask",
+        group=Group.SHAPE,
+        better=Better.HIGHER,
+        decimals=3,
+        in_family=True,
+    ),
+    Measure(
+        name="breast_area_ratio",
+        title="breast area ratio",
+        description="area of the synthetic view's breast over that of the target's breast mask",
+        group=Group.SHAPE,
+        better=None,
+        decimals=2,
+    ),
+    Measure(
+        name="profile_distance_mm",
+        title="depth profile [mm]",
+        description="Wasserstein distance of the profiles of dense tissue behind the nipple, synthetic and real",
+        group=Group.SHAPE,
+        better=Better.LOWER,
+        decimals=1,
+        in_family=True,
+    ),
+    Measure(
+        name="lesion_position_error_mm",
+        title="lesion position [mm]",
+        description=f"distance from the lesion's place to where its neighbourhood in the real target (its box and "
+        f"{NEIGHBOURHOOD_MM:g} mm around) correlates best with the synthetic view, at most {REACH_MM:g} mm away up, "
+        "down, left or right; mean over the lesions",
+        group=Group.LESION,
+        better=Better.LOWER,
+        decimals=1,
+        in_family=True,
+    ),
+    Measure(
+        name="lesion_correlation",
+        title="lesion correlation",
+        description="the normalised correlation there: a place found by a weak one means little",
+        group=Group.LESION,
+        better=Better.HIGHER,
+        decimals=2,
+    ),
+    Measure(
+        name="lesion_depth_difference_mm",
+        title="lesion depth [mm]",
+        description="absolute difference of the distances nipple to lesion along the axis to the chest wall, in the "
+        "source and in the synthetic view (where its neighbourhood was found); of views with one lesion each",
+        group=Group.LESION,
+        better=Better.LOWER,
+        decimals=1,
+    ),
+    Measure(
+        name="lesion_contrast",
+        title="lesion contrast",
+        description=f"contrast-to-noise ratio at the real lesion's place: mean inside less mean {RING_MM[0]:g} to "
+        f"{RING_MM[1]:g} mm around, over the deviation around",
+        group=Group.LESION,
+        better=None,
+        decimals=2,
+    ),
+    Measure(
+        name="lesion_contrast_error",
+        title="lesion contrast error",
+        description="absolute difference of the contrast-to-noise ratio from the real target's",
+        group=Group.LESION,
+        better=Better.LOWER,
+        decimals=2,
+        in_family=True,
+    ),
+    Measure(
+        name="hallucinated_lesions",
+        title="hallucinated lesions",
+        description="number of blobs in the synthetic view of a target without a lesion that are brighter than those "
+        f"of {1 - BLOBS_ALLOWED:.0%} of the real training views without a lesion",
+        group=Group.LESION,
+        better=Better.LOWER,
         decimals=2,
     ),
 )

@@ -8,6 +8,9 @@ from typing import Any
 from bundle.evaluation.baselines import Baseline
 from bundle.evaluation.bootstrap import LEVEL
 from bundle.evaluation.methods import OF_THE_TRUTH
+from bundle.evaluation.real_views import BlobLevels
+from bundle.metrics.blobs import INNER_MM, OUTER_MM
+from bundle.metrics.blobs import MARGIN_MM as MARGIN_MM_OF_BLOBS
 from bundle.metrics.breast_shape import BREAST_LEVEL
 from bundle.metrics.in_breast import GROWTH_MM
 from bundle.metrics.ms_ssim import scale_weights
@@ -26,6 +29,7 @@ def protocol(
     resamples: int,
     seed: int,
     baselines: Sequence[Baseline],
+    blob_levels: BlobLevels,
     training_pairs: int,
     patients: Mapping[Direction, int],
 ) -> dict[str, Any]:
@@ -38,6 +42,7 @@ def protocol(
         resamples: bootstrap draws.
         seed: of the bootstrap.
         baselines: the methods beside the model.
+        blob_levels: from which contrast on a blob counts as a lesion.
         training_pairs: from how many directed training pairs they learned.
         patients: number of test patients by direction.
     """
@@ -74,6 +79,13 @@ def protocol(
         ),
         "in_breast_mask": "the real target's breast mask, grown",
         "mask_growth_mm": GROWTH_MM,
+        "hallucinated_lesions": {
+            "blob": f"difference of Gaussians of {INNER_MM:g} and {OUTER_MM:g} mm, {MARGIN_MM_OF_BLOBS:g} mm inside",
+            "levels": {str(position): round(level, 4) for position, level in blob_levels.levels.items()},
+            "sensitivity_for_real_lesions": {
+                str(position): round(share, 3) for position, share in blob_levels.sensitivity.items()
+            },
+        },
         "baselines": {baseline.name: baseline.description for baseline in baselines},
         "beside_them": dict(OF_THE_TRUTH),
         "baselines_learn_from": f"{training_pairs} directed pairs of the training split",

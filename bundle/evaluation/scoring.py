@@ -1,7 +1,8 @@
-"""The scores of one synthetic view."""
+"""The scores of a test case: every method's synthetic view against the real target view."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,11 +10,17 @@ import numpy as np
 import torch
 
 from bundle.evaluation.cases import Case
+from bundle.evaluation.real_views import BlobLevels
 from bundle.metrics.absolute_error import mean_absolute_error
+from bundle.metrics.blobs import blob_contrasts
+from bundle.metrics.breast_shape import dice, find_breast, nipple_position
+from bundle.metrics.density import dense_percent, dense_threshold
+from bundle.metrics.depth_profile import depth_profile, profile_distance_mm
 from bundle.metrics.in_breast import in_breast, in_breast_ms_ssim
+from bundle.metrics.lesion import depth_mm, find_lesion, lesion_contrast, regions
 from bundle.metrics.psnr import psnr_db
 from bundle.metrics.reference_protocol import reference_scores
-from bundle.metrics.spectrum import nyquist_peak, spectral_exponent
+from bundle.metrics.spectrum import spectrum
 from bundle.metrics.ssim import ssim
 from bundle.vocabulary import Direction
 
@@ -36,37 +43,60 @@ class ImageScore:
     values: Mapping[str, float]
 
 
-def score(case: Case, synthetic: torch.Tensor, *, method: str, data_range: float, spacing_mm: float) -> ImageScore:
-    """Score one synthetic view against the case's real target view.
+@dataclass(frozen=True, kw_only=True)
+class ScoringSettings:
+    """What all cases are scored with.
+
+    Args:
+        data_range: width of the intensity range; 1.0 for prepared views.
+        spacing_mm: pixel spacing of the canvas.
+        blob_levels: from which contrast on a blob counts as a lesion.
+    """
+
+    data_range: float
+    spacing_mm: float
+    blob_levels: BlobLevels
+
+
+def score_case(case: Case, synthetic: Mapping[str, torch.Tensor], settings: ScoringSettings) -> list[ImageScore]:
+    """Score the synthetic views of all methods against the case's real target view.
 
     Args:
         case: the test case.
-        synthetic: ``[1, H, W]``, of any method.
-        method: whose.
-        data_range: width of the intensity range; 1.0 for prepared views.
-        spacing_mm: pixel spacing of the canvas.
+        synthetic: ``[1, H, W]`` by method.
+        settings: what all cases are scored with.
+
+    Returns:
+        One per method, in their order.
 
     Raises:
         ValueError: NaN, another size or an empty breast mask; the message names pair, direction and method.
     """
-    try:
-        values = {
-            **_fidelity(case, synthetic, data_range=data_range, spacing_mm=spacing_mm),
-            **_realism(case, synthetic, spacing_mm=spacing_mm),
-        }
-    except ValueError as error:
-        raise ValueError(f"Pair {case.pair_id}, {case.direction}, method {method} cannot be scored: {error}") from error
-    return ImageScore(
-        patient_id=case.patient_id,
-        pair_id=case.pair_id,
-        direction=case.direction,
-        method=method,
-        values=values,
-    )
+    scores = []
+    real: _RealView | None = None
+    for method, view in synthetic.items():
+        try:
+            values = _fidelity(case, view, settings)
+            real = real or _RealView(case, settings)  # after the images' sizes and values have been checked
+            values |= real.scores_of(view[0].numpy())
+        except ValueError as error:
+            where = f"Pair {case.pair_id}, {case.direction}, method {method}"
+            raise ValueError(f"{where} cannot be scored: {error}") from error
+        scores.append(
+            ImageScore(
+                patient_id=case.patient_id,
+                pair_id=case.pair_id,
+                direction=case.direction,
+                method=method,
+                values=values,
+            )
+        )
+    return scores
 
 
-def _fidelity(case: Case, synthetic: torch.Tensor, *, data_range: float, spacing_mm: float) -> dict[str, float]:
+def _fidelity(case: Case, synthetic: torch.Tensor, settings: ScoringSettings) -> dict[str, float]:
     pred, target, breast = synthetic[None], case.target[None], case.breast[None]
+    data_range, spacing_mm = settings.data_range, settings.spacing_mm
     inside = in_breast(pred, target, breast, data_range=data_range, spacing_mm=spacing_mm)
     reference = reference_scores(pred, target, data_range=data_range)
     values = {
@@ -83,16 +113,75 @@ def _fidelity(case: Case, synthetic: torch.Tensor, *, data_range: float, spacing
     return {name: value.item() for name, value in values.items()}
 
 
-def _realism(case: Case, synthetic: torch.Tensor, *, spacing_mm: float) -> dict[str, float]:
-    pred, target, breast = _plane(synthetic), _plane(case.target), _plane(case.breast) > 0.5
-    exponent = spectral_exponent(pred, breast, spacing_mm=spacing_mm)
-    return {
-        "spectral_exponent": exponent,
-        "spectral_error": abs(exponent - spectral_exponent(target, breast, spacing_mm=spacing_mm)),
-        "nyquist_peak": nyquist_peak(pred, breast, spacing_mm=spacing_mm),
-    }
+class _RealView:
+    """The real target view and the source, measured once for all methods."""
 
+    def __init__(self, case: Case, settings: ScoringSettings) -> None:
+        self.spacing_mm = settings.spacing_mm
+        self.blob_level = settings.blob_levels.level(case.direction.target)
+        self.pixels, self.breast = case.target[0].numpy(), case.breast[0].numpy() > 0.5
+        self.exponent = spectrum(self.pixels, self.breast, spacing_mm=self.spacing_mm).exponent
+        self.outline = find_breast(self.pixels)
+        self.profile = depth_profile(self.pixels, self.outline, spacing_mm=self.spacing_mm)
+        self.dense_threshold = dense_threshold(self.pixels, self.breast)
+        self.dense_percent = dense_percent(self.pixels, self.outline, threshold=self.dense_threshold)
+        self.lesion = case.target_lesion[0].numpy() > 0.5
+        self.lesions = regions(self.lesion)
+        self.contrast = lesion_contrast(self.pixels, self.lesion, spacing_mm=self.spacing_mm)
+        self.source_depth_mm = self._depth_in_source(case)
 
-def _plane(image: torch.Tensor) -> np.ndarray:
-    """Take the pixels ``[H, W]`` of a view ``[1, H, W]``."""
-    return image[0].numpy()
+    def scores_of(self, synthetic: np.ndarray) -> dict[str, float]:
+        """Score a synthetic view ``[H, W]`` in all that is not fidelity."""
+        found = spectrum(synthetic, self.breast, spacing_mm=self.spacing_mm)
+        outline = find_breast(synthetic)
+        dense = dense_percent(synthetic, outline, threshold=self.dense_threshold)
+        profile = depth_profile(synthetic, outline, spacing_mm=self.spacing_mm)
+        return {
+            "spectral_exponent": found.exponent,
+            "spectral_error": abs(found.exponent - self.exponent),
+            "nyquist_peak": found.nyquist_peak,
+            "density_error": abs(dense - self.dense_percent),
+            "breast_dice": dice(outline, self.breast),
+            "breast_area_ratio": float(outline.sum() / self.breast.sum()),
+            "profile_distance_mm": profile_distance_mm(profile, self.profile),
+            **self._lesion_scores(synthetic, outline),
+        }
+
+    def _lesion_scores(self, synthetic: np.ndarray, outline: np.ndarray) -> dict[str, float]:
+        values = dict.fromkeys(
+            (
+                "lesion_position_error_mm",
+                "lesion_correlation",
+                "lesion_depth_difference_mm",
+                "lesion_contrast",
+                "lesion_contrast_error",
+                "hallucinated_lesions",
+            ),
+            math.nan,
+        )
+        if not self.lesions and math.isnan(self.blob_level):
+            return values
+        if not self.lesions:
+            _, contrasts = blob_contrasts(synthetic, outline, spacing_mm=self.spacing_mm)
+            return values | {"hallucinated_lesions": float((contrasts > self.blob_level).sum())}
+        contrast = lesion_contrast(synthetic, self.lesion, spacing_mm=self.spacing_mm)
+        values |= {"lesion_contrast": contrast, "lesion_contrast_error": abs(contrast - self.contrast)}
+        matches = [find_lesion(self.pixels, synthetic, lesion, spacing_mm=self.spacing_mm) for lesion in self.lesions]
+        found = [match for match in matches if match is not None]
+        if found:
+            values["lesion_position_error_mm"] = sum(match.distance_mm for match in found) / len(found)
+            values["lesion_correlation"] = sum(match.correlation for match in found) / len(found)
+        nipple = nipple_position(outline, spacing_mm=self.spacing_mm)
+        if len(self.lesions) == 1 and found and nipple is not None:
+            # The lesion lies where its neighbourhood was found.
+            depth = depth_mm(self.lesion, nipple[1] - found[0].shift_px[1], spacing_mm=self.spacing_mm)
+            values["lesion_depth_difference_mm"] = abs(depth - self.source_depth_mm)
+        return values
+
+    def _depth_in_source(self, case: Case) -> float:
+        """Depth of the source's lesion behind the nipple; NaN unless both views have exactly one."""
+        lesion = case.lesion[0].numpy() > 0.5
+        nipple = nipple_position(find_breast(case.source[0].numpy()), spacing_mm=self.spacing_mm)
+        if nipple is None or len(regions(lesion)) != 1:
+            return math.nan
+        return depth_mm(lesion, nipple[1], spacing_mm=self.spacing_mm)

@@ -22,10 +22,12 @@ class Match:
     """Where a lesion's neighbourhood was found.
 
     Args:
-        distance_mm: from where it is in the real view.
+        shift_px: (rows down, columns to the right) from where it is in the real view.
+        distance_mm: length of the shift.
         correlation: normalised, of the best place, in [-1, 1].
     """
 
+    shift_px: tuple[int, int]
     distance_mm: float
     correlation: float
 
@@ -86,8 +88,12 @@ def find_lesion(target: np.ndarray, synthetic: np.ndarray, lesion: np.ndarray, *
     shift = np.arange(-reach, reach + 1)
     distance_mm = np.hypot(shift[:, None], shift[None, :]) * spacing_mm
     best = float(correlation.max())
-    near = np.where(correlation >= best - 1e-9, distance_mm, np.inf)
-    return Match(distance_mm=float(near.min()), correlation=best)
+    row, column = np.unravel_index(
+        np.where(correlation >= best - 1e-9, distance_mm, np.inf).argmin(), distance_mm.shape
+    )
+    return Match(
+        shift_px=(int(shift[row]), int(shift[column])), distance_mm=float(distance_mm[row, column]), correlation=best
+    )
 
 
 def depth_mm(lesion: np.ndarray, nipple_column: float, *, spacing_mm: float) -> float:

@@ -15,10 +15,11 @@ compare at one spacing alone.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import ndimage
+from scipy import fft, ndimage
 
 # Holds four waves of the band's lower end; the usual square since Burgess et al. 2001.
 WINDOW_MM = 25.6
@@ -37,10 +38,29 @@ _REFERENCE_EXPONENT = 3.0
 _REFERENCE_STEP = 0.25
 _SQUARES_PER_WINDOW = 4
 _FEWEST_SQUARES = 4
+_SQUARES_AT_ONCE = 64  # so that a full-size film needs little memory
 
 
-def spectral_exponent(image: np.ndarray, breast: np.ndarray, *, spacing_mm: float) -> float:
-    """Fit the exponent beta of the power spectrum ``k ** -beta`` inside the breast.
+@dataclass(frozen=True, kw_only=True)
+class Spectrum:
+    """What the power spectrum of a breast's grey values says.
+
+    Args:
+        exponent: beta of the power law ``k ** -beta``.
+        nyquist_peak: power at the Nyquist frequencies over that around them: how strong a checkerboard there is. The
+            three frequencies are those of alternating rows, alternating columns and the checkerboard; the strongest
+            counts. The neighbours lie two and three steps of the window's resolution away. All are first divided by
+            what the law ``k ** -3`` gives, since the power falls steeply there: the few frequencies of a window of
+            coarse pixels would else have a third of their neighbours' mean without any pattern. About 1 where there is
+            none, up to 1.5 by chance; a steeper spectrum has less.
+    """
+
+    exponent: float
+    nyquist_peak: float
+
+
+def spectrum(image: np.ndarray, breast: np.ndarray, *, spacing_mm: float) -> Spectrum:
+    """Measure the power spectrum inside the breast.
 
     Args:
         image: grey values ``[rows, columns]`` on any linear scale.
@@ -48,33 +68,27 @@ def spectral_exponent(image: np.ndarray, breast: np.ndarray, *, spacing_mm: floa
         spacing_mm: of the pixels, at most `COARSEST_CANVAS_MM`.
 
     Returns:
-        beta; NaN where fewer than four squares fit into the breast, or where all of them are uniform.
+        Both figures; NaN where fewer than four squares fit into the breast, or where all of them are uniform.
 
     Raises:
         ValueError: the shapes differ, or the pixels are too coarse for the band.
     """
-    power = _mean_power(image, breast, size=round(WINDOW_MM / spacing_mm), spacing_mm=spacing_mm)
+    if image.shape != breast.shape or image.ndim != 2:
+        raise ValueError(
+            f"image has the shape {list(image.shape)}, breast {list(breast.shape)}: both must be [rows, columns]."
+        )
+    band = band_per_mm(spacing_mm)
+    power = _mean_power(image, breast, spacing_mm=spacing_mm)
     if power is None:
-        return math.nan
-    size = len(power)
-    low, high = band_per_mm(spacing_mm)
-    ring = _ring(size)
-    ring_per_mm = np.arange(ring.max() + 1) / (size * spacing_mm)
-    used = np.flatnonzero((ring_per_mm >= low) & (ring_per_mm <= high))
-    density = ndimage.mean(power, ring, used)
-    if not (density > 0).all():
-        return math.nan
-    exponent = _REFERENCE_EXPONENT
-    for _ in range(2):  # the second time beside the law that the first time found
-        reference = min(max(round(exponent / _REFERENCE_STEP) * _REFERENCE_STEP, 1.0), 6.0)
-        expected = ndimage.mean(_expected_power(size, spacing_mm, reference), ring, used)
-        slope, _ = np.polyfit(np.log(expected), np.log(density), 1)
-        exponent = float(reference * slope)
-    return exponent
+        return Spectrum(exponent=math.nan, nyquist_peak=math.nan)
+    return Spectrum(
+        exponent=_exponent(power, band=band, spacing_mm=spacing_mm),
+        nyquist_peak=_nyquist_peak(power, spacing_mm=spacing_mm),
+    )
 
 
 def band_per_mm(spacing_mm: float) -> tuple[float, float]:
-    """Band of frequencies that `spectral_exponent` is fitted over, for pixels of this spacing.
+    """Band of frequencies that the exponent is fitted over, for pixels of this spacing.
 
     Raises:
         ValueError: the spacing is not positive, or more than `COARSEST_CANVAS_MM`.
@@ -88,65 +102,57 @@ def band_per_mm(spacing_mm: float) -> tuple[float, float]:
     return min(BAND_PER_MM[0], low), min(BAND_PER_MM[1], high)
 
 
-def nyquist_peak(image: np.ndarray, breast: np.ndarray, *, spacing_mm: float) -> float:
-    """Power at the Nyquist frequencies over that around them, inside the breast: how strong a checkerboard there is.
-
-    The three frequencies are those of alternating rows, alternating columns and the checkerboard; the strongest counts.
-    Region and window are those of `spectral_exponent`, the window of an even number of pixels; the neighbours lie two
-    and three steps of the window's resolution away. Both are first divided by what the law ``k ** -3`` gives, since the
-    power falls steeply there: the few frequencies of a window of coarse pixels would else have a third of their
-    neighbours' mean without any pattern. About 1 where there is none, up to 1.5 by chance; a steeper spectrum has less.
-
-    Args:
-        image: grey values ``[rows, columns]`` on any linear scale.
-        breast: bool ``[rows, columns]``.
-        spacing_mm: of the pixels, at most `COARSEST_CANVAS_MM`.
-
-    Returns:
-        The ratio; NaN where fewer than four squares fit into the breast, or where the neighbours have no power.
-
-    Raises:
-        ValueError: the shapes differ, or the pixels are too coarse.
-    """
-    size = 2 * round(WINDOW_MM / spacing_mm / 2)
-    power = _mean_power(image, breast, size=size, spacing_mm=spacing_mm)
-    if power is None:
+def _exponent(power: np.ndarray, *, band: tuple[float, float], spacing_mm: float) -> float:
+    size = len(power)
+    ring = _ring(size)
+    ring_per_mm = np.arange(ring.max() + 1) / (size * spacing_mm)
+    used = np.flatnonzero((ring_per_mm >= band[0]) & (ring_per_mm <= band[1]))
+    density = ndimage.mean(power, ring, used)
+    if not (density > 0).all():
         return math.nan
-    power = power / _expected_power(size, spacing_mm, _REFERENCE_EXPONENT)
+    exponent = _REFERENCE_EXPONENT
+    for _ in range(2):  # the second time beside the law that the first time found
+        reference = min(max(round(exponent / _REFERENCE_STEP) * _REFERENCE_STEP, 1.0), 6.0)
+        expected = ndimage.mean(_expected_power(size, spacing_mm, reference), ring, used)
+        slope, _ = np.polyfit(np.log(expected), np.log(density), 1)
+        exponent = float(reference * slope)
+    return exponent
+
+
+def _nyquist_peak(power: np.ndarray, *, spacing_mm: float) -> float:
+    size = len(power)
+    whitened = power / _expected_power(size, spacing_mm, _REFERENCE_EXPONENT)
     half = size // 2
     near, far = _NEIGHBOURS
     steps = np.arange(-far, far + 1)
     distance = np.maximum(np.abs(steps)[:, None], np.abs(steps)[None, :])
     ratios = []
     for row, column in ((half, 0), (0, half), (half, half)):
-        around = power[np.ix_((row + steps) % size, (column + steps) % size)]
+        around = whitened[np.ix_((row + steps) % size, (column + steps) % size)]
         neighbours = around[distance >= near].mean()
         if not neighbours > 0:
             return math.nan
-        ratios.append(power[row, column] / neighbours)
+        ratios.append(whitened[row, column] / neighbours)
     return float(max(ratios))
 
 
-def _mean_power(image: np.ndarray, breast: np.ndarray, *, size: int, spacing_mm: float) -> np.ndarray | None:
-    """Mean power spectrum ``[size, size]`` of the windowed squares in the breast; None where there are too few.
-
-    Raises:
-        ValueError: the shapes differ, or the pixels are too coarse.
-    """
-    if image.shape != breast.shape or image.ndim != 2:
-        raise ValueError(
-            f"image has the shape {list(image.shape)}, breast {list(breast.shape)}: both must be [rows, columns]."
-        )
-    band_per_mm(spacing_mm)
+def _mean_power(image: np.ndarray, breast: np.ndarray, *, spacing_mm: float) -> np.ndarray | None:
+    """Mean power spectrum ``[size, size]`` of the windowed squares in the breast; None where there are too few."""
+    size = 2 * round(WINDOW_MM / spacing_mm / 2)  # even, so that the Nyquist frequency is one of the spectrum's
     squares = _squares(breast, size=size, margin_px=MARGIN_MM / spacing_mm)
     if len(squares) < _FEWEST_SQUARES:
         return None
     window = _window(size)
     power = np.zeros((size, size))
-    for row, column in squares:
-        square = image[row : row + size, column : column + size].astype(np.float64)
-        square = square - (square * window).sum() / window.sum()
-        power += np.abs(np.fft.fft2(square * window)) ** 2
+    for first in range(0, len(squares), _SQUARES_AT_ONCE):
+        pixels = np.stack(
+            [
+                image[row : row + size, column : column + size]
+                for row, column in squares[first : first + _SQUARES_AT_ONCE]
+            ]
+        ).astype(np.float64)
+        pixels -= ((pixels * window).sum(axis=(1, 2)) / window.sum())[:, None, None]
+        power += (np.abs(fft.fft2(pixels * window)) ** 2).sum(axis=0)
     return power / len(squares)
 
 

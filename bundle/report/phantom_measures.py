@@ -26,7 +26,7 @@ from bundle.imaging.canvas import canvas_scale, place_on_canvas
 from bundle.metrics.depth_profile import depth_profile
 from bundle.metrics.in_breast import in_breast
 from bundle.metrics.lesion import lesion_contrast
-from bundle.metrics.spectrum import spectral_exponent
+from bundle.metrics.spectrum import spectrum
 from bundle.preparation import PreparationSettings, orient, resample_view
 from bundle.records import Canvas, Film, PreparedView
 from bundle.vocabulary import ViewPosition
@@ -145,7 +145,7 @@ def measure_film(film: Film, *, without: np.ndarray | None = None) -> FilmMeasur
     spacing_mm = oriented.spacing_mm[0]
     tissue = oriented.breast & ~muscle
     return FilmMeasures(
-        exponent=spectral_exponent(oriented.image, tissue, spacing_mm=spacing_mm),
+        exponent=spectrum(oriented.image, tissue, spacing_mm=spacing_mm).exponent,
         area_cm2=float(oriented.breast.sum()) * spacing_mm**2 / 100,
         area_without_muscle_cm2=float(tissue.sum()) * spacing_mm**2 / 100,
         profile=depth_profile(oriented.image, tissue, spacing_mm=spacing_mm),

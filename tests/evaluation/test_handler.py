@@ -38,10 +38,11 @@ def evaluate(
     *,
     network: torch.nn.Module | None = None,
     test: list[dict[str, Any]] | None = None,
+    training: list[dict[str, Any]] | None = None,
     batch_size: int = 3,
 ) -> SupervisedEvaluator:
     handler = EvaluationHandler(
-        training=Dataset(made_items(range(5))),
+        training=Dataset(made_items(range(5)) if training is None else training),
         output_dir=folder,
         spacing_mm=2.0,
         data_range=1.0,
@@ -115,6 +116,40 @@ def test_the_real_target_is_perfect_and_no_baseline(evaluated: Path) -> None:
         assert {margin["baseline"] for margin in margins.values()} <= {
             method for method, kind in summary["kinds"].items() if kind == "baseline"
         }
+
+
+LESION_COLUMNS = (
+    *("lesion_position_error_mm", "lesion_correlation", "lesion_depth_difference_mm"),
+    *("lesion_contrast", "lesion_contrast_error"),
+)
+
+
+def test_a_case_without_a_lesion_has_empty_cells_never_zero(tmp_path: Path) -> None:
+    test, training = made_items(range(50, 53)), made_items(range(5))
+    for item in (*test[:2], *training[:4]):
+        item["label_mask"] = torch.zeros_like(item["label_mask"])
+    evaluate(tmp_path, test=test, training=training)
+    for row in rows_of(tmp_path):
+        without = row["pair_id"] in (test[0]["pair_id"], test[1]["pair_id"])
+        assert (row["hallucinated_lesions"] == "") is not without
+        assert (row["lesion_contrast"] == "") is without
+        if without:
+            assert {row[name] for name in LESION_COLUMNS} == {""}
+        if row["method"] == "target" and not without:
+            assert (float(row["lesion_position_error_mm"]), float(row["lesion_contrast_error"])) == (0, 0)
+            assert float(row["lesion_correlation"]) == pytest.approx(1)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    of_model = summary["methods"]["model"]["cc_to_mlo"]
+    assert (of_model["lesion_contrast"]["n"], of_model["hallucinated_lesions"]["n"]) == (2, 1)
+    assert summary["protocol"]["hallucinated_lesions"]["levels"].keys() == {"CC", "MLO"}
+
+
+def test_where_no_training_view_is_without_a_lesion_nothing_is_called_invented(tmp_path: Path) -> None:
+    test = made_items(range(50, 51))
+    for item in test:
+        item["label_mask"] = torch.zeros_like(item["label_mask"])
+    evaluate(tmp_path, test=test)
+    assert {row["hallucinated_lesions"] for row in rows_of(tmp_path)} == {""}
 
 
 def test_the_cases_are_there_to_look_at(evaluated: Path) -> None:

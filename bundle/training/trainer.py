@@ -25,6 +25,8 @@ from bundle.losses.structural import structural_loss
 from bundle.losses.view import view_loss
 from bundle.networks.feature_network import FeatureNetwork
 from bundle.stopping import ending_with_a_sentence
+from bundle.switches import read_switch
+from bundle.training.activations import checkpoint_activations
 from bundle.training.batch import PairedBatch
 from bundle.training.failures import require_finite
 from bundle.training.processes import unwrapped
@@ -62,6 +64,8 @@ class ViewSynthesisTrainer(Trainer):
         gradient_norm: gradients are clipped to this norm, each network's by itself.
         input_noise: standard deviation of the Gaussian noise on the discriminator's target input; 0 for none.
         amp: autocast to bfloat16 on the device.
+        compile: run generator and discriminator through ``torch.compile``; the first steps take minutes.
+        activation_checkpointing: keep fewer activations of generator and feature network; a step takes a third longer.
         train_handlers: handlers with ``attach``.
     """
 
@@ -82,7 +86,9 @@ class ViewSynthesisTrainer(Trainer):
         accumulation_steps: int = 1,
         gradient_norm: float = 1.0,
         input_noise: float = 0.03,
-        amp: bool = False,
+        amp: bool | str = False,
+        compile: bool | str = False,
+        activation_checkpointing: bool | str = False,
         train_handlers: Sequence[Any] | None = None,
     ) -> None:
         if accumulation_steps < 1:
@@ -112,7 +118,16 @@ class ViewSynthesisTrainer(Trainer):
             handlers=train_handlers,
             decollate=False,
         )
-        self.amp = amp  # not MONAI's argument: it would make a gradient scaler, which bfloat16 does not need
+        # Not MONAI's argument: it would make a gradient scaler, which bfloat16 does not need.
+        self.amp = read_switch(amp, name="amp")
+        self.compile = read_switch(compile, name="compile")
+        self.activation_checkpointing = read_switch(activation_checkpointing, name="activation_checkpointing")
+        if self.activation_checkpointing:
+            checkpoint_activations(self.generator)
+            checkpoint_activations(self.feature_network)
+        if self.compile:
+            unwrapped(self.generator).compile()
+            unwrapped(self.discriminator).compile()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -123,6 +138,7 @@ class ViewSynthesisTrainer(Trainer):
             "gradient_norm": self.gradient_norm,
             "input_noise": self.input_noise,
             "amp": self.amp,
+            "compile": self.compile,
         }
         for network in ("generator", "discriminator"):
             objective, optimizer = getattr(self, f"{network}_objective"), getattr(self, f"{network}_optimizer")

@@ -1,6 +1,7 @@
 """What one step changes, and that accumulation is the large batch."""
 
 import copy
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,6 +73,7 @@ def _trainer(
         accumulation_steps=accumulation_steps,
         input_noise=0.0,
         gradient_norm=kwargs.pop("gradient_norm", 1e9),
+        **kwargs,
     )
 
 
@@ -212,6 +214,47 @@ def test_mixed_precision_steps_with_finite_losses() -> None:
     assert all(np.isfinite(value) for value in output["losses"].values())  # type: ignore[call-overload, index]
     assert output["pred"].dtype == torch.float32  # type: ignore[call-overload, index]
     assert any(not torch.equal(before[name], value) for name, value in trainer.generator.state_dict().items())
+
+
+def test_activation_checkpointing_changes_no_gradient_and_no_export() -> None:
+    plain, checkpointing = (
+        _trainer(_items(2), batch_size=2, accumulation_steps=1, activation_checkpointing=each)
+        for each in (False, "true")
+    )
+    evaluations: list[str] = []
+    for name, trainer in (("plain", plain), ("checkpointing", checkpointing)):
+        block = trainer.generator.encoder[0][0]  # type: ignore[index, union-attr]
+        block.conv2.register_forward_hook(lambda *_, name=name: evaluations.append(name))  # type: ignore[union-attr]
+        trainer.run()
+    assert evaluations == ["plain", "checkpointing", "checkpointing"], "the second one in the backward pass"
+    for network in ("generator", "discriminator"):
+        one, other = (_gradients(getattr(trainer, network)) for trainer in (plain, checkpointing))
+        assert one.keys() == other.keys()
+        assert all(torch.equal(gradient, other[name]) for name, gradient in one.items())
+    state = checkpointing.average.module.state_dict()
+    assert state.keys() == plain.average.module.state_dict().keys()
+    image = torch.rand(1, 2, 32, 32)
+    average = checkpointing.average.module.eval()
+    torch.testing.assert_close(torch.jit.script(average)(image), average(image), atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+def test_compiled_networks_learn_the_same() -> None:
+    pytest.importorskip("torch._inductor")
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler on a CPU")
+    plain, compiled = (_trainer(_items(4), batch_size=2, accumulation_steps=1, compile=each) for each in (False, True))
+    for trainer in (plain, compiled):
+        trainer.run()
+    for name, value in plain.average.module.state_dict().items():
+        torch.testing.assert_close(compiled.average.module.state_dict()[name], value, rtol=1e-6, atol=1e-9)
+    assert compiled.generator.state_dict().keys() == plain.generator.state_dict().keys()
+
+
+@pytest.mark.parametrize("name", ["amp", "compile", "activation_checkpointing"])
+def test_a_switch_that_is_neither_true_nor_false(name: str) -> None:
+    with pytest.raises(ValueError, match=f"--{name} is 'flase'; it must be true or false"):
+        _trainer(_items(2), batch_size=2, accumulation_steps=1, **{name: "flase"})
 
 
 def test_too_few_pairs_for_a_batch() -> None:

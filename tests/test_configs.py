@@ -19,10 +19,19 @@ from bundle.training.run_folder import LOSS_COLUMNS, METRIC_COLUMNS, RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"
-RUNNABLE = ("train.json", "multi_gpu_train.json", "inference.json", "evaluate.json", "demo.json", "reference.json")
+RUNNABLE = (
+    "train.json",
+    "radimagenet.json",
+    "multi_gpu_train.json",
+    "inference.json",
+    "evaluate.json",
+    "demo.json",
+    "reference.json",
+)
 RUNS = {  # as the README combines them
     "train": ("train.json",),
     "train demo": ("train.json", "demo.json"),
+    "train with RadImageNet": ("train.json", "radimagenet.json"),
     "train on several GPUs": ("train.json", "multi_gpu_train.json"),
     "evaluate": ("train.json", "evaluate.json"),
     "evaluate demo": ("train.json", "evaluate.json", "demo.json", "reference.json"),
@@ -126,6 +135,7 @@ class TestOverrides:
             ("demo.json", ("train.json",)),
             ("demo.json", ("train.json", "evaluate.json")),
             ("reference.json", ("train.json",)),
+            ("radimagenet.json", ("train.json",)),
         ],
     )
     def test_override_files_touch_only_ids_that_exist(self, override: str, base: tuple[str, ...]) -> None:

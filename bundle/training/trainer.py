@@ -24,6 +24,7 @@ from bundle.losses.reconstruction import reconstruction_loss
 from bundle.losses.structural import structural_loss
 from bundle.losses.view import view_loss
 from bundle.networks.feature_network import FeatureNetwork
+from bundle.networks.radimagenet import RadImageNetFeatures
 from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from bundle.training.activations import checkpoint_activations
@@ -56,7 +57,9 @@ class ViewSynthesisTrainer(Trainer):
         max_epochs: length of the run.
         train_data_loader: yields dictionaries with the fields of ``PairedBatch``.
         generator, discriminator: the networks; for several processes each as `data_parallel` gives it.
-        feature_network: trained and frozen; serves L_percep and L_rad.
+        feature_network: trained and frozen; serves L_rad.
+        perceptual_network: serves L_percep by its ``hidden``, of images ``[B, 1, H, W]``; the feature network itself,
+            or another frozen one.
         average: exponential moving average of the generator, updated after each of its steps.
         generator_optimizer, discriminator_optimizer: their optimizers.
         generator_objective, discriminator_objective: the loss weights.
@@ -78,6 +81,7 @@ class ViewSynthesisTrainer(Trainer):
         generator: nn.Module,
         discriminator: nn.Module,
         feature_network: FeatureNetwork,
+        perceptual_network: FeatureNetwork | RadImageNetFeatures,
         average: AveragedModel,
         generator_optimizer: Optimizer,
         discriminator_optimizer: Optimizer,
@@ -103,6 +107,8 @@ class ViewSynthesisTrainer(Trainer):
         self.discriminator = discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.feature_network = feature_network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.feature_network.eval().requires_grad_(False)
+        self.perceptual_network = perceptual_network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.perceptual_network.eval().requires_grad_(False)
         self.average = average
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
@@ -139,6 +145,8 @@ class ViewSynthesisTrainer(Trainer):
             "input_noise": self.input_noise,
             "amp": self.amp,
             "compile": self.compile,
+            # Of a local file its hash; the feature network is another file of the folder, with settings of its own.
+            "perceptual_network": getattr(self.perceptual_network, "weights_hash", "feature_network"),
         }
         for network in ("generator", "discriminator"):
             objective, optimizer = getattr(self, f"{network}_objective"), getattr(self, f"{network}_optimizer")
@@ -159,10 +167,12 @@ class ViewSynthesisTrainer(Trainer):
         patch_logits, view_logits = unwrapped(self.discriminator)(
             self._noisy(pred), batch.image, batch.radiomics, batch.target_view
         )
-        pred_features = self.feature_network.hidden(pred)
+        features = self.feature_network.hidden(pred)
+        predicted_radiomics = self.feature_network.predict(pred, features, batch.label_mask)
+        is_same = self.perceptual_network is self.feature_network
+        pred_features = features if is_same else self.perceptual_network.hidden(pred)
         with torch.no_grad():
-            label_features = self.feature_network.hidden(batch.label)
-        predicted_radiomics = self.feature_network.predict(pred, pred_features, batch.label_mask)
+            label_features = self.perceptual_network.hidden(batch.label)
         return {
             "GAN": generator_adversarial_loss(patch_logits),
             "view": view_loss(view_logits, batch.target_view),

@@ -68,6 +68,7 @@ def _losses(loader: DataLoader, *, parallel: bool, accumulation_steps: int) -> t
         generator=generator,
         discriminator=discriminator,
         feature_network=feature_network,
+        perceptual_network=feature_network,
         average=generator_average(network=generator, decay=0.9),
         generator_optimizer=torch.optim.Adam(generator.parameters(), lr=1e-3, betas=(0.5, 0.999)),
         discriminator_optimizer=torch.optim.Adam(discriminator.parameters(), lr=1e-3, betas=(0.5, 0.999)),

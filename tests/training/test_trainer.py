@@ -1,7 +1,6 @@
 """What one step changes, and that accumulation is the large batch."""
 
 import copy
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,13 +57,15 @@ def _trainer(
     torch.manual_seed(0)
     generator = Generator(channels=(8, 16), condition=16)
     discriminator = Discriminator(channels=(8, 32, 32, 16))
+    feature_network = FeatureNetwork(channels=(8, 8))
     return ViewSynthesisTrainer(
         device="cpu",
         max_epochs=1,
         train_data_loader=DataLoader(items, batch_size=batch_size),  # type: ignore[arg-type]
         generator=generator,
         discriminator=discriminator,
-        feature_network=FeatureNetwork(channels=(8, 8)),
+        feature_network=feature_network,
+        perceptual_network=kwargs.pop("perceptual_network", feature_network),
         average=generator_average(network=generator, decay=0.9),
         generator_optimizer=optimizer(generator.parameters(), lr=0.1),
         discriminator_optimizer=optimizer(discriminator.parameters(), lr=0.1),
@@ -224,7 +225,7 @@ def test_activation_checkpointing_changes_no_gradient_and_no_export() -> None:
     evaluations: list[str] = []
     for name, trainer in (("plain", plain), ("checkpointing", checkpointing)):
         block = trainer.generator.encoder[0][0]  # type: ignore[index, union-attr]
-        block.conv2.register_forward_hook(lambda *_, name=name: evaluations.append(name))  # type: ignore[union-attr]
+        block.conv1.register_forward_hook(lambda *_, name=name: evaluations.append(name))  # type: ignore[union-attr]
         trainer.run()
     assert evaluations == ["plain", "checkpointing", "checkpointing"], "the second one in the backward pass"
     for network in ("generator", "discriminator"):
@@ -238,17 +239,41 @@ def test_activation_checkpointing_changes_no_gradient_and_no_export() -> None:
     torch.testing.assert_close(torch.jit.script(average)(image), average(image), atol=1e-5, rtol=0)
 
 
-@pytest.mark.slow
-def test_compiled_networks_learn_the_same() -> None:
-    pytest.importorskip("torch._inductor")
-    if shutil.which("g++") is None:
-        pytest.skip("torch.compile needs a C++ compiler on a CPU")
-    plain, compiled = (_trainer(_items(4), batch_size=2, accumulation_steps=1, compile=each) for each in (False, True))
-    for trainer in (plain, compiled):
+def test_compiled_networks_learn_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced and differentiated by torch.compile; without the generated code, which takes minutes to build."""
+    compiled: list[str] = []
+
+    def without_code(module: torch.nn.Module) -> None:
+        compiled.append(type(module).__name__)
+        original(module, backend="aot_eager")
+
+    original = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", without_code)
+    trainers = [_trainer(_items(2), batch_size=2, accumulation_steps=1, compile=each) for each in (False, "true")]
+    assert compiled == ["Generator", "Discriminator"]
+    for trainer in trainers:
         trainer.run()
-    for name, value in plain.average.module.state_dict().items():
-        torch.testing.assert_close(compiled.average.module.state_dict()[name], value, rtol=1e-6, atol=1e-9)
-    assert compiled.generator.state_dict().keys() == plain.generator.state_dict().keys()
+    one, other = (trainer.average.module.state_dict() for trainer in trainers)
+    assert one.keys() == other.keys(), "checkpoints and exports know nothing of it"
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, rtol=1e-6, atol=1e-9)
+
+
+def test_another_perceptual_network_serves_its_loss_alone() -> None:
+    class Doubled(FeatureNetwork):
+        def hidden(self, image: torch.Tensor) -> list[torch.Tensor]:
+            return [2 * image]
+
+    batch = PairedBatch.from_dictionary(next(iter(DataLoader(_items(2), batch_size=2))), device=torch.device("cpu"))  # type: ignore[arg-type]
+    own = _trainer(_items(2), batch_size=2, accumulation_steps=1)
+    other = _trainer(_items(2), batch_size=2, accumulation_steps=1, perceptual_network=Doubled(channels=(8,)))
+    pred = torch.rand_like(batch.label)
+    one, two = own.generator_losses(batch, pred), other.generator_losses(batch, pred)
+    torch.testing.assert_close(two["percep"], 2 * (pred - batch.label).abs().mean())
+    assert not torch.allclose(one["percep"], two["percep"])
+    for name in set(one) - {"percep"}:
+        torch.testing.assert_close(one[name], two[name])
+    assert not any(parameter.requires_grad for parameter in other.perceptual_network.parameters())
 
 
 @pytest.mark.parametrize("name", ["amp", "compile", "activation_checkpointing"])
@@ -265,8 +290,9 @@ def test_too_few_pairs_for_a_batch() -> None:
             train_data_loader=DataLoader(_items(2), batch_size=4, drop_last=True),  # type: ignore[arg-type]
             **dict.fromkeys(
                 (
-                    *("generator", "discriminator", "feature_network", "average", "generator_optimizer"),
-                    *("discriminator_optimizer", "generator_objective", "discriminator_objective"),
+                    *("generator", "discriminator", "feature_network", "perceptual_network", "average"),
+                    *("generator_optimizer", "discriminator_optimizer"),
+                    *("generator_objective", "discriminator_objective"),
                 )
             ),  # type: ignore[arg-type]
         )

@@ -1,4 +1,4 @@
-"""One augmentation of a directed pair: positioning, each view by its own draw, and exposure, shared by both."""
+"""One augmentation of a directed pair: positioning, each view by its own draw; exposure and noise, shared by both."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from monai.transforms import RandomizableTransform
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+DARK = 1e-3  # of [0, 1]; interpolation leaves traces below this in the background beside the breast
+
 
 class RandPairAugmentationd(RandomizableTransform):
-    """Rotate, scale and shift each view a little, and change the gamma of both.
+    """Rotate, scale and shift each view a little, change the gamma of both, and add noise to both.
 
     Positioning differs between two exposures of one breast, so each view has its own draw; source and mask, and target
-    and its masks, move together. Exposure is one for the pair. There is no flip: it would break the canonical
-    orientation. Views turn about the middle of the chest wall, which stays at the left edge; beyond the canvas the edge
-    repeats. MONAI's ``RandAffined`` turns about the middle of the frame, which takes the chest wall off its edge.
+    and its masks, move together. Exposure and the level of noise are one for the pair; the noise itself is each view's
+    own, Gaussian and independent from pixel to pixel, and leaves the zero around the breast zero. There is no flip: it
+    would break the canonical orientation. Views turn about the middle of the chest wall, which stays at the left edge;
+    beyond the canvas the edge repeats. MONAI's ``RandAffined`` turns about the middle of the frame, which takes the
+    chest wall off its edge.
 
     Args:
         prob: probability that an item is changed.
@@ -26,22 +30,27 @@ class RandPairAugmentationd(RandomizableTransform):
         scale: greatest relative change of size, e.g. 0.05.
         shift: greatest shift along the chest wall, as a part of the canvas' height.
         gamma: greatest exponent; its logarithm is uniform between those of 1 / gamma and gamma.
+        noise: greatest standard deviation of the noise on [0, 1]; uniform from 0.
 
     Raises:
-        ValueError: a range is negative, or gamma is below 1.
+        ValueError: a range is negative, scale or noise is not below 1, or gamma is below 1.
     """
 
-    def __init__(self, *, prob: float, rotation_degrees: float, scale: float, shift: float, gamma: float) -> None:
+    def __init__(
+        self, *, prob: float, rotation_degrees: float, scale: float, shift: float, gamma: float, noise: float
+    ) -> None:
         super().__init__(prob)
-        if min(rotation_degrees, scale, shift) < 0 or scale >= 1 or gamma < 1:
+        in_range = all(value >= 0 for value in (rotation_degrees, scale, shift, noise))
+        if not (in_range and scale < 1 and noise < 1 and gamma >= 1):
             raise ValueError(
-                f"Augmentation needs ranges of at least 0, scale below 1 and gamma of at least 1; got rotation_degrees "
-                f"{rotation_degrees}, scale {scale}, shift {shift}, gamma {gamma}."
+                "Augmentation needs ranges of at least 0, scale and noise below 1, and gamma of at least 1; got "
+                f"rotation_degrees {rotation_degrees}, scale {scale}, shift {shift}, gamma {gamma}, noise {noise}."
             )
         self.rotation_degrees = rotation_degrees
         self.scale = scale
         self.shift = shift
         self.gamma = gamma
+        self.noise = noise
 
     def _draw_positioning(self) -> tuple[Tensor, float]:
         """Draw the matrix and the shift of ``positioned``."""
@@ -49,6 +58,10 @@ class RandPairAugmentationd(RandomizableTransform):
         size = 1 + self.R.uniform(-self.scale, self.scale)
         cosine, sine = math.cos(angle) / size, math.sin(angle) / size
         return torch.tensor([[cosine, -sine], [sine, cosine]]), self.R.uniform(-self.shift, self.shift)
+
+    def _noisy(self, view: Tensor, level: float) -> Tensor:
+        noise = torch.from_numpy(self.R.standard_normal(view.shape)).to(view.dtype)
+        return torch.where(view > DARK, view + level * noise, view).clamp(0, 1)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Augment an item with ``image`` ``[2, H, W]`` (view, mask), ``label``, ``label_mask``, ``label_breast``."""
@@ -58,14 +71,15 @@ class RandPairAugmentationd(RandomizableTransform):
             return item
         of_source, of_target = self._draw_positioning(), self._draw_positioning()
         exponent = math.exp(self.R.uniform(-math.log(self.gamma), math.log(self.gamma)))
+        level = self.R.uniform(0, self.noise)
         image = item["image"]
         item["image"] = torch.cat(
             [
-                positioned(image[:1], *of_source, is_mask=False) ** exponent,
+                self._noisy(positioned(image[:1], *of_source, is_mask=False) ** exponent, level),
                 positioned(image[1:], *of_source, is_mask=True),
             ]
         )
-        item["label"] = positioned(item["label"], *of_target, is_mask=False) ** exponent
+        item["label"] = self._noisy(positioned(item["label"], *of_target, is_mask=False) ** exponent, level)
         for name in ("label_mask", "label_breast"):
             item[name] = positioned(item[name], *of_target, is_mask=True)
         return item

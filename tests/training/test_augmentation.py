@@ -1,9 +1,12 @@
+import math
+
 import pytest
 import torch
 
 from bundle.training.augmentation import RandPairAugmentationd, positioned
 
-_RANGES = {"rotation_degrees": 4.0, "scale": 0.05, "shift": 0.02, "gamma": 1.1}
+_RANGES = {"rotation_degrees": 4.0, "scale": 0.05, "shift": 0.02, "gamma": 1.1, "noise": 0.01}
+_STILL = {"rotation_degrees": 0.0, "scale": 0.0, "shift": 0.0, "gamma": 1.0, "noise": 0.0}
 
 
 def _item() -> dict[str, torch.Tensor]:
@@ -60,13 +63,37 @@ def test_each_view_has_its_own_positioning() -> None:
 
 
 def test_exposure_is_shared() -> None:
-    item = _augmented(4, rotation_degrees=0.0, scale=0.0, shift=0.0, gamma=1.5)
+    item = _augmented(4, **_STILL | {"gamma": 1.5})
     torch.testing.assert_close(item["image"][:1], item["label"])
     assert not torch.allclose(item["label"], _item()["label"])
 
 
+def test_noise_has_one_level_and_two_realisations() -> None:
+    levels = []
+    for seed in range(20):
+        item, before = _augmented(seed, **_STILL | {"noise": 0.1}), _item()
+        inside = before["label_breast"] > 0
+        changes = [(item[name][:1] - before[name][:1])[inside] for name in ("image", "label")]
+        spread = [float(change.std()) for change in changes]
+        assert spread[0] == pytest.approx(spread[1], rel=0.15), "1200 pixels each"
+        assert abs(float(torch.corrcoef(torch.stack(changes))[0, 1])) < 0.2 or spread[0] < 1e-6
+        levels.append(spread[0])
+    assert 0 <= min(levels) < 0.02
+    assert 0.08 < max(levels) < 0.11
+
+
+def test_noise_leaves_the_background_and_the_range() -> None:
+    for seed in range(5):
+        item, breast = _augmented(seed, **_STILL | {"noise": 0.9}), _item()["label_breast"]
+        for view in (item["image"][:1], item["label"]):
+            assert (view[breast == 0] < 1e-4).all()
+            assert view.min() == 0
+            assert view.max() <= 1
+        torch.testing.assert_close(item["image"][1:], _item()["image"][1:])
+
+
 def test_no_range_changes_nothing() -> None:
-    item = _augmented(5, rotation_degrees=0.0, scale=0.0, shift=0.0, gamma=1.0)
+    item = _augmented(5, **_STILL)
     for name, value in _item().items():
         torch.testing.assert_close(item[name], value)
 
@@ -105,7 +132,9 @@ def test_shift_is_a_part_of_the_height() -> None:
     torch.testing.assert_close(shifted, mask.roll(-8, dims=1))
 
 
-@pytest.mark.parametrize("wrong", [{"scale": -0.1}, {"gamma": 0.5}, {"scale": 1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"scale": -0.1}, {"gamma": 0.5}, {"scale": 1.0}, {"noise": -0.01}, {"noise": 1.0}, {"noise": math.nan}]
+)
 def test_refuses_senseless_ranges(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="Augmentation needs"):
         RandPairAugmentationd(prob=1.0, **_RANGES | wrong)

@@ -229,6 +229,8 @@ def train_feature_network(
                 )
             state = read_tensors(weights_path, device=device, remedy=OTHER_RUN_REMEDY)
             restore(network, state, name="feature network", path=weights_path, remedy=OTHER_RUN_REMEDY)
+            if is_first_process():
+                logger.info("Feature network: taken from %s; its accuracy is in %s.", weights_path, report_path.name)
         else:
             report = settings | _fit_and_judge(
                 network,

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from monai.bundle import run as run_bundle
 
 from bundle.networks.feature_network import FeatureNetwork
 from bundle.preparation import load_prepared_mask
@@ -18,6 +19,7 @@ from bundle.training.feature_training import (
     train_feature_network,
 )
 from bundle.vocabulary import Split
+from tests.training.conftest import ROOT
 
 CANVAS = Canvas(rows=128, columns=96, spacing_mm=2.0)
 
@@ -134,3 +136,50 @@ def test_a_split_without_regions_or_lesions(prepared_collection: Path, tmp_path:
     (tmp_path / "images").symlink_to(prepared_collection / "images")
     with pytest.raises(ValueError, match=r"The test split of .* has no region with radiomic features at 2\.0 mm"):
         region_examples(dataset_dir=tmp_path, split=Split.TEST, canvas=CANVAS)
+
+
+def _with_other_settings(collection: Path, folder: Path, *, changed: tuple[str, ...]) -> Path:
+    """A copy of the collection in which these files say that their features were made with other settings."""
+    old = json.loads((collection / "preparation.json").read_text())["radiomics"]["settings_hash"]
+    for path in collection.glob("*.*"):
+        text = path.read_text()
+        (folder / path.name).write_text(text.replace(old, "0" * len(old)) if path.name in changed else text)
+    (folder / "images").symlink_to(collection / "images")
+    return folder
+
+
+def test_regions_of_other_radiomics_settings_are_refused(prepared_collection: Path, tmp_path: Path) -> None:
+    collection = _with_other_settings(prepared_collection, tmp_path, changed=("regions.csv",))
+    with pytest.raises(ValueError, match=r"regions\.csv mixes features made with different settings"):
+        region_examples(dataset_dir=collection, split=Split.TRAINING, canvas=CANVAS)
+
+
+def test_one_command_trains_it_alone(
+    prepared_collection: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in the README; a network that other radiomics settings have taught is not taken for this collection."""
+    copy, run = tmp_path / "copy", tmp_path / "run"
+    copy.mkdir()
+    collection = _with_other_settings(
+        prepared_collection, copy, changed=("preparation.json", "radiomics.csv", "regions.csv")
+    )
+
+    def command(dataset_dir: Path) -> None:
+        run_bundle(
+            run_id="feature_training",
+            config_file=str(ROOT / "configs" / "train.json"),
+            logging_file=False,
+            bundle_root=str(ROOT),
+            dataset_dir=str(dataset_dir),
+            output_dir=str(run),
+            device="cpu",
+            **{"feature_network_def#channels": [8, 8], "feature_training#epochs": 1},
+        )
+
+    with caplog.at_level("INFO", logger="bundle"):
+        command(prepared_collection)
+    assert {path.name for path in run.iterdir()} == {"feature_network.pt", "feature_network.json"}
+    for kind in json.loads((run / "feature_network.json").read_text())["r2"]:
+        assert f"R2 on the validation split's {kind}: firstorder " in caplog.text
+    with pytest.raises(SystemExit, match=r"feature_network\.pt was trained with other settings \(settings_hash\)"):
+        command(collection)

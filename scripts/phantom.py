@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from concurrent.futures.process import BrokenProcessPool
@@ -102,7 +103,9 @@ def main() -> None:
     try:
         fire.Fire(phantom, name="python -m scripts.phantom")
     except (ValueError, OSError) as error:
-        sys.exit(f"phantom: {error}")
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        goes_on = "; what is finished is kept: make room, and the same command goes on" if full else ""
+        sys.exit(f"phantom: {error}{goes_on}")
 
 
 if __name__ == "__main__":

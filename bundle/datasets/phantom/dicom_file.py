@@ -125,8 +125,13 @@ def write_dicom(
         # PS3.5, A.1: in Implicit VR Pixel Data is always OW.
         byte_wide = pixels.dtype.itemsize == 1 and not syntax.uid.is_implicit_VR
         dataset["PixelData"].VR = "OB" if byte_wide else "OW"
-    dataset.save_as(path, enforce_file_format=True)
-    return path.stat().st_size
+    # By way of memory: where the disk is full pydicom would put a traceback into the error's text.
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    try:
+        return path.write_bytes(file.getbuffer())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _encode(pixels: np.ndarray, *, bits_stored: int, syntax: TransferSyntax) -> bytes:

@@ -1,0 +1,149 @@
+"""The test cases that the page shows: pictures, lesion outlines, and how far from the nipple a lesion lies."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from bundle.report.evaluation.folder import Evaluation, Row
+from bundle.vocabulary import Direction
+
+TOLERANCE_MM = 10.0  # what readers grant the distance from the nipple between two views
+FULL_DIFFERENCE = 0.4  # of the intensity range, shown in full colour
+
+
+class Pictures:
+    """The page's pictures, each once: the source of one direction is often the target of the other.
+
+    They are lossless, so that the difference which the page computes is that of the 8-bit views.
+    """
+
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+        self._numbers: dict[bytes, int] = {}
+
+    def add(self, path: Path, *, size: tuple[int, int]) -> int:
+        """Take a picture and return its number in `addresses`.
+
+        Args:
+            path: an 8-bit grey picture.
+            size: rows and columns that it must have.
+
+        Raises:
+            ValueError: it cannot be read, or has another size.
+        """
+        try:
+            with Image.open(path) as opened:
+                grey = opened.convert("L")
+        except OSError as error:
+            raise ValueError(f"{path} cannot be read as a picture: {error}; evaluate again") from error
+        if (grey.height, grey.width) != size:
+            raise ValueError(f"{path} has {grey.height} x {grey.width} pixels, the canvas {size[0]} x {size[1]}")
+        key = hashlib.sha256(np.asarray(grey).tobytes()).digest()
+        if key not in self._numbers:
+            stream = io.BytesIO()
+            grey.save(stream, format="WEBP", lossless=True, method=6)
+            self._numbers[key] = len(self.addresses)
+            self.addresses.append("data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii"))
+        return self._numbers[key]
+
+
+def gallery_data(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Collect what the page's script shows.
+
+    Args:
+        evaluation: whose folder holds the cases' pictures.
+
+    Returns:
+        JSON values only; None where the evaluation left no pictures.
+
+    Raises:
+        ValueError: the list of the cases or a picture is damaged.
+    """
+    path = evaluation.folder / "cases" / "cases.json"
+    if not path.is_file():
+        return None
+    canvas = evaluation.protocol["canvas"]
+    size = canvas["rows"], canvas["columns"]
+    pictures = Pictures()
+    rows = {(row.pair_id, row.direction, row.method): row for row in evaluation.rows}
+    cases = []
+    try:
+        for entry in json.loads(path.read_text(encoding="utf-8")):
+            direction = Direction(entry["direction"])
+            cases.append(
+                {
+                    "pair": entry["pair_id"],
+                    "direction": str(direction),
+                    "source_view": str(direction.source),
+                    "target_view": str(direction.target),
+                    "scores": _scores(rows[entry["pair_id"], direction, evaluation.model]),
+                    "below": _below(rows, entry["pair_id"], direction, evaluation=evaluation),
+                    "synthetic": pictures.add(path.parent / entry["synthetic"], size=size),
+                    "source": _view(entry["source"], pictures=pictures, folder=path.parent, size=size),
+                    "real": _view(entry["real"], pictures=pictures, folder=path.parent, size=size),
+                    "radii": _radii(entry["source"]),
+                }
+            )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}); evaluate again") from error
+    return {
+        "rows": size[0],
+        "columns": size[1],
+        "tolerance": TOLERANCE_MM / canvas["spacing_mm"],
+        "full_difference": FULL_DIFFERENCE,
+        "headline": evaluation.headline[0].name,
+        "measures": [
+            {"name": each.name, "title": each.title, "better": each.better, "decimals": each.decimals}
+            for each in evaluation.measures.values()
+        ],
+        "images": pictures.addresses,
+        "cases": sorted(cases, key=lambda case: (case["pair"], case["direction"])),
+    }
+
+
+def _scores(row: Row) -> dict[str, float]:
+    return {name: value for name, value in row.values.items() if value is not None}
+
+
+def _below(
+    rows: Mapping[tuple[str, Direction, str], Row], pair_id: str, direction: Direction, *, evaluation: Evaluation
+) -> list[str]:
+    """Name the measures in which the best baseline scores better on this image."""
+    model = rows[pair_id, direction, evaluation.model].values
+    names = []
+    for name, margin in evaluation.margins.get(direction, {}).items():
+        ours, others = model[name], rows[pair_id, direction, margin.baseline].values[name]
+        if ours is None or others is None:
+            continue
+        sign = -1 if evaluation.measures[name].better == "lower" else 1
+        if sign * others > sign * ours:
+            names.append(name)
+    return names
+
+
+def _view(entry: Mapping[str, Any], *, pictures: Pictures, folder: Path, size: tuple[int, int]) -> dict[str, Any]:
+    """Give a view in the coordinates of SVG: x to the right, y down, the top left pixel's centre at (0.5, 0.5)."""
+    nipple = entry["nipple"]
+    return {
+        "image": pictures.add(folder / entry["image"], size=size),
+        "lesions": [
+            " ".join(f"{column + 0.5:.1f},{row + 0.5:.1f}" for row, column in outline) for outline in entry["lesions"]
+        ],
+        "nipple": None if nipple is None else [nipple[1] + 0.5, nipple[0] + 0.5],
+    }
+
+
+def _radii(entry: Mapping[str, Any]) -> list[float]:
+    """Distances in pixels from the nipple to each lesion's middle."""
+    if entry["nipple"] is None:
+        return []
+    return [round(float(np.linalg.norm(np.mean(outline, axis=0) - entry["nipple"])), 1) for outline in entry["lesions"]]

@@ -1,0 +1,229 @@
+"""``report.html``, one page that holds everything in itself, and ``report.md``, its tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bundle.atomic import replacing
+from bundle.datasets.csv_rows import read_rows
+from bundle.report.evaluation.folder import GROUPS, Estimate, Evaluation, Measure, read_evaluation
+from bundle.report.evaluation.gallery import FULL_DIFFERENCE, TOLERANCE_MM, gallery_data
+from bundle.report.evaluation.plots import interval_plot, trade_off_plot, training_plot
+from bundle.report.evaluation.table import markdown
+from bundle.report.evaluation.wording import (
+    better_words,
+    direction_words,
+    headline_sentence,
+    margin_words,
+    p_value,
+    spaced,
+    with_interval,
+)
+from bundle.vocabulary import Direction
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was written.
+
+    Args:
+        page: ``report.html``.
+        table: ``report.md``.
+        text: what the table says.
+    """
+
+    page: Path
+    table: Path
+    text: str
+
+
+def write_report(folder: Path, *, results: Path | None = None, checkpoints: Sequence[Path] = ()) -> Report:
+    """Write ``report.html`` and ``report.md`` into an evaluation's folder, from the files there.
+
+    Args:
+        folder: that an evaluation wrote.
+        results: ``results.csv`` of the training run, for its curves; None = none.
+        checkpoints: folders of evaluations of other checkpoints of the same model, in their order, for the trade-off.
+
+    Raises:
+        FileNotFoundError: a folder lacks ``summary.json`` or ``metrics.csv``.
+        ValueError: a file is damaged.
+    """
+    evaluation = read_evaluation(folder)
+    others = [(path.name, read_evaluation(path)) for path in checkpoints]
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["spaced"] = spaced
+    html = environment.get_template("page.html").render(_content(evaluation, results=results, others=others))
+    text = markdown(evaluation)
+    report = Report(page=folder / "report.html", table=folder / "report.md", text=text)
+    for path, content in ((report.page, html), (report.table, text)):
+        with replacing(path) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    return report
+
+
+def _content(
+    evaluation: Evaluation, *, results: Path | None, others: Sequence[tuple[str, Evaluation]]
+) -> dict[str, Any]:
+    trade_off = _trade_off(evaluation, others=others)
+    training = [] if results is None else _training(results)
+    gallery = gallery_data(evaluation)
+    sections = [("result", "Result"), ("measures", "All measures")]
+    sections += [("trade-off", "Shape against sharpness")] * bool(trade_off)
+    sections += [("training", "Training")] * bool(training)
+    sections += [("cases", "Cases")] * bool(gallery)
+    return {
+        # Our own files, not data.
+        "css": Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+        "script": Markup((_HERE / "page.js").read_text(encoding="utf-8")),
+        "sections": [*sections, ("protocol", "Protocol")],
+        "directions": [_direction(evaluation, direction) for direction in evaluation.directions],
+        "kinds": evaluation.kinds,
+        "family": evaluation.family,
+        "groups": [
+            (group, [_measure(evaluation, each) for each in evaluation.measures.values() if each.group == group])
+            for group in GROUPS
+            if any(each.group == group for each in evaluation.measures.values())
+        ],
+        "trade_off": trade_off,
+        "training": training,
+        "gallery": gallery,
+        "tolerance_mm": f"{TOLERANCE_MM:g}",
+        "full_difference": FULL_DIFFERENCE,
+        "protocol": evaluation.protocol,
+    }
+
+
+def _arrow(direction: Direction) -> str:
+    return direction_words(direction).replace("->", "→")
+
+
+def _direction(evaluation: Evaluation, direction: Direction) -> dict[str, Any]:
+    margins = evaluation.margins.get(direction, {})
+    headline = []
+    for measure in evaluation.headline:
+        if (margin := margins.get(measure.name)) is None:
+            continue
+        decimals = measure.decimals
+        headline.append(
+            {
+                "title": measure.title,
+                "model": with_interval(
+                    evaluation.methods[evaluation.model][direction][measure.name], decimals=decimals
+                ),
+                "baseline": f"{evaluation.methods[margin.baseline][direction][measure.name].mean:.{decimals}f}",
+                "baseline_name": spaced(margin.baseline),
+                "margin": with_interval(margin.advantage, decimals=decimals, sign="+"),
+                "bar": _bar(margin.advantage),
+                "p": p_value(margin.deciding_p),
+                "words": margin_words(margin),
+                "verdict": margin.verdict,
+            }
+        )
+    everything = []
+    for measure in evaluation.measures.values():
+        found = {name: cells[direction].get(measure.name) for name, cells in evaluation.methods.items()}
+        if not any(found.values()):
+            continue
+        best = margins[measure.name].baseline if measure.name in margins else None
+        everything.append(
+            {
+                "title": measure.title,
+                "n": max(each.n for each in found.values() if each is not None),
+                "cells": [
+                    {"text": "" if each is None else f"{each.mean:.{measure.decimals}f}", "best": name == best}
+                    for name, each in found.items()
+                ],
+            }
+        )
+    return {
+        "name": str(direction),
+        "words": _arrow(direction),
+        "images": evaluation.images(direction),
+        "patients": evaluation.patients(direction),
+        "sentence": headline_sentence(evaluation, direction),
+        "headline": headline,
+        "all": everything,
+    }
+
+
+def _bar(advantage: Estimate) -> dict[str, float]:
+    """Scale a margin and its interval so that the farthest of them from zero is 1."""
+    bounds = {"mean": advantage.mean, "low": advantage.low, "high": advantage.high}
+    known = {name: advantage.mean if value is None else value for name, value in bounds.items()}
+    farthest = max(map(abs, known.values())) or 1.0
+    return {name: round(value / farthest, 3) for name, value in known.items()}
+
+
+def _measure(evaluation: Evaluation, measure: Measure) -> dict[str, Any]:
+    return {
+        "name": measure.name,
+        "title": measure.title,
+        "description": measure.description,
+        "better": better_words(measure),
+        "plot": interval_plot(evaluation, measure),
+    }
+
+
+def _training(results: Path) -> list[tuple[str, Markup]]:
+    """Draw each column of ``results.csv``: the measures of the validation first, then the losses."""
+    rows = [row for _, row in read_rows(results, required=("epoch",))]
+    if not rows:
+        return []
+    try:
+        columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
+    except ValueError as error:
+        raise ValueError(f"{results} holds a value that is no number: {error}") from error
+    epochs = columns.pop("epoch")
+    names = sorted(columns, key=lambda name: not name.startswith("val_"))
+    return [(spaced(name), training_plot(epochs, columns[name], name=name)) for name in names]
+
+
+def _trade_off(evaluation: Evaluation, *, others: Sequence[tuple[str, Evaluation]]) -> list[tuple[str, Markup]]:
+    """Draw the first error of the group ``shape`` against the first of ``realism``."""
+    axes = []
+    for group in ("shape", "realism"):
+        errors = [each for each in evaluation.measures.values() if each.group == group and each.better == "lower"]
+        if not errors:
+            return []
+        axes.append(errors[0])
+    x, y = axes
+    plots = []
+    for direction in evaluation.directions:
+        points = {name: _point(cells[direction], x, y) for name, cells in evaluation.methods.items()}
+        known = {name: point for name, point in points.items() if point is not None}
+        checkpoints = [(name, _point(other.methods[other.model][direction], x, y)) for name, other in others]
+        plots.append(
+            (
+                _arrow(direction),
+                trade_off_plot(
+                    known,
+                    kinds=evaluation.kinds,
+                    checkpoints=[(name, point) for name, point in checkpoints if point is not None],
+                    x=x,
+                    y=y,
+                    direction=direction,
+                ),
+            )
+        )
+    return plots
+
+
+def _point(cells: Mapping[str, Any], x: Measure, y: Measure) -> tuple[float, float] | None:
+    if x.name not in cells or y.name not in cells:
+        return None
+    return cells[x.name].mean, cells[y.name].mean

@@ -1,0 +1,48 @@
+"""Put evaluations side by side: ``python -m scripts.compare RUN_A RUN_B ...``."""
+
+from __future__ import annotations
+
+import sys
+
+import fire
+
+from bundle.evaluation.compare import compare, comparison_markdown, write_comparison
+from bundle.report.evaluation.folder import read_evaluation
+from scripts.arguments import path, refuse_unexpected, whole_number
+
+
+def compare_runs(*runs: str, output: str = "", resamples: int = 2000, seed: int = 0, **unknown_options: object) -> None:
+    """Compare the models of several evaluations with that of the first, on the test images that all have.
+
+    Args:
+        *runs: folders that evaluations wrote, at least two.
+        output: folder for compare.csv and compare.md; without it the table is only printed.
+        resamples: bootstrap draws.
+        seed: of the draws.
+        **unknown_options: refused.
+    """
+    refuse_unexpected((), unknown_options, command="python -m scripts.compare")
+    folders = [path(run, name="runs") for run in runs]
+    if len(set(folders)) < len(folders):
+        raise ValueError("an evaluation is named twice")
+    comparison = compare(
+        {str(folder): read_evaluation(folder) for folder in folders},
+        resamples=whole_number(resamples, name="resamples"),
+        seed=whole_number(seed, name="seed"),
+    )
+    print(comparison_markdown(comparison))
+    if output != "":
+        for written in write_comparison(comparison, folder=path(output, name="output")):
+            print(written)
+
+
+def main() -> None:
+    """Run the command; whatever stops it ends it with one sentence."""
+    try:
+        fire.Fire(compare_runs, name="python -m scripts.compare")
+    except (ValueError, OSError) as error:
+        sys.exit(f"compare: {error}")
+
+
+if __name__ == "__main__":
+    main()

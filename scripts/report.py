@@ -1,0 +1,46 @@
+"""Write an evaluation's report again: ``python -m scripts.report EVALUATION_DIR``."""
+
+from __future__ import annotations
+
+import sys
+
+import fire
+
+from bundle.report.evaluation.page import write_report
+from scripts.arguments import path, refuse_unexpected
+
+
+def report(
+    evaluation: str, *unknown_values: object, results: str = "", checkpoints: object = (), **unknown_options: object
+) -> None:
+    """Write report.html and report.md from the files of an evaluation.
+
+    Args:
+        evaluation: folder that an evaluation wrote.
+        *unknown_values: refused.
+        results: results.csv of the training run, for its curves.
+        checkpoints: folders of evaluations of further checkpoints, separated by commas, in their order; they join the
+            plot of breast shape against sharpness.
+        **unknown_options: refused.
+    """
+    refuse_unexpected(unknown_values, unknown_options, command="python -m scripts.report")
+    named = checkpoints if isinstance(checkpoints, list | tuple) else str(checkpoints).split(",")
+    written = write_report(
+        path(evaluation, name="evaluation"),
+        results=None if results == "" else path(results, name="results"),
+        checkpoints=[path(name, name="checkpoints") for name in named],
+    )
+    print(written.text)
+    print(f"{written.table}\n{written.page}")
+
+
+def main() -> None:
+    """Run the command; whatever stops it ends it with one sentence."""
+    try:
+        fire.Fire(report, name="python -m scripts.report")
+    except (ValueError, OSError) as error:
+        sys.exit(f"report: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""A made evaluation's folder: both directions, several methods, measures of every group, empty cells."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+ROWS, COLUMNS, SPACING_MM = 96, 72, 2.0
+KINDS = {
+    "model": "model",
+    "source_copied": "baseline",
+    "mean_target": "baseline",
+    "blurred_truth": "warning",
+    "real_target": "reference",
+}
+MEASURES: dict[str, dict[str, Any]] = {
+    name: {"title": title, "description": f"how {title} is computed", "group": group, "better": better, "decimals": 3}
+    for name, title, group, better in (
+        ("in_breast_ssim", "in-breast SSIM", "fidelity", "higher"),
+        ("in_breast_psnr_db", "in-breast PSNR [dB]", "fidelity", "higher"),
+        ("reference_l1", "L1 <sum>", "reference", "lower"),
+        ("spectral_exponent", "spectral exponent", "realism", None),
+        ("spectral_error", "spectral error", "realism", "lower"),
+        ("shape_error", "shape error", "shape", "lower"),
+        ("lesion_error_mm", "lesion position error [mm]", "lesion", "lower"),
+    )
+}
+METHODS_LACKING = {("real_target", "lesion_error_mm")}
+
+
+def write_made_evaluation(
+    folder: Path, *, pairs: int = 4, model_ahead: float = 0.1, measures: dict[str, dict[str, Any]] | None = None
+) -> Path:
+    """Write ``summary.json``, ``metrics.csv`` and the cases' pictures.
+
+    Args:
+        folder: made where it is absent.
+        pairs: breasts, each in both directions; every second has a lesion.
+        model_ahead: by how much the model's scores exceed the best baseline's.
+        measures: described columns; `MEASURES` by default.
+    """
+    described = MEASURES if measures is None else measures
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {
+            "patient_id": f"P_{pair // 2:05d}",
+            "pair_id": f"P_{pair // 2:05d}_{'LR'[pair % 2]}",
+            "direction": direction,
+            "method": method,
+            **{
+                name: _value(name, method, pair, direction, better=entry["better"], ahead=model_ahead)
+                for name, entry in described.items()
+            },
+        }
+        for direction in ("cc_to_mlo", "mlo_to_cc")
+        for pair in range(pairs)
+        for method in KINDS
+    ]
+    with (folder / "metrics.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
+    methods: dict[str, Any] = {}
+    margins: dict[str, Any] = {}
+    for direction in ("cc_to_mlo", "mlo_to_cc"):
+        margins[direction] = {}
+        for name, entry in described.items():
+            values = {
+                method: [
+                    row[name]
+                    for row in rows
+                    if (row["method"], row["direction"]) == (method, direction) and row[name] is not None
+                ]
+                for method in KINDS
+            }
+            for method, column in values.items():
+                cells = methods.setdefault(method, {}).setdefault(direction, {})
+                if column:
+                    cells[name] = _estimate(float(np.mean(column)), n=len(column))
+            if entry["better"] is not None:
+                sign = 1 if entry["better"] == "higher" else -1
+                advantage = sign * (np.mean(values["model"]) - np.mean(values["mean_target"]))
+                margins[direction][name] = {
+                    "baseline": "mean_target",
+                    **_estimate(float(advantage), n=len(values["model"])),
+                    "p": 0.01,
+                    **({"p_holm": 0.03} if entry["group"] in ("fidelity", "shape") else {}),
+                }
+    summary = {
+        "protocol": {
+            "images": "both views <b>prepared</b> alike",
+            "canvas": {"rows": ROWS, "columns": COLUMNS, "spacing_mm": SPACING_MM},
+            "data_range": 1.0,
+            "interval": {"level": 0.95, "resamples": 2000, "seed": 0},
+        },
+        "measures": described,
+        "kinds": KINDS,
+        "methods": methods,
+        "margins": margins,
+        "family": {
+            "measures": [name for name, entry in described.items() if entry["group"] in ("fidelity", "shape")],
+            "tests": 6,
+            "correction": "Holm",
+        },
+    }
+    (folder / "summary.json").write_text(json.dumps(summary))
+    _write_cases(folder, pairs=pairs)
+    return folder
+
+
+def _value(name: str, method: str, pair: int, direction: str, *, better: str | None, ahead: float) -> float | None:
+    if name.startswith("lesion") and (pair % 2 or (method, name) in METHODS_LACKING):
+        return None
+    place = {"model": ahead, "source_copied": -0.1, "mean_target": 0.0, "blurred_truth": 0.2, "real_target": 0.4}
+    sign = -1 if better == "lower" else 1
+    return round(0.5 + sign * place[method] + 0.03 * ((pair * 7 + (direction == "mlo_to_cc") * 3) % 5), 4)
+
+
+def _estimate(mean: float, *, n: int) -> dict[str, Any]:
+    return {"mean": round(mean, 6), "low": round(mean - 0.04, 6), "high": round(mean + 0.05, 6), "n": n}
+
+
+def _write_cases(folder: Path, *, pairs: int) -> None:
+    cases = folder / "cases"
+    cases.mkdir(exist_ok=True)
+    generator = np.random.default_rng(0)
+    row, column = np.mgrid[:ROWS, :COLUMNS]
+    entries = []
+    for pair in range(pairs):
+        views = {}
+        for view in ("CC", "MLO"):
+            depth = 0.8 * COLUMNS
+            breast = ((row - ROWS / 2) / (0.42 * ROWS)) ** 2 + (column / depth) ** 2 < 1
+            grey = 0.3 + 0.2 * generator.standard_normal((ROWS // 8, COLUMNS // 8)).repeat(8, 0).repeat(8, 1)
+            views[view] = np.where(breast, np.clip(grey, 0.1, 1), 0.0)
+        for source, target, direction in (("CC", "MLO", "cc_to_mlo"), ("MLO", "CC", "mlo_to_cc")):
+            name = f"{pair}_{direction}"
+            synthetic = 0.5 * views[target] + 0.3 * (views[target] > 0)
+            for kind, image in (("source", views[source]), ("real", views[target]), ("synthetic", synthetic)):
+                Image.fromarray(np.round(255 * image).clip(0, 255).astype(np.uint8)).save(cases / f"{name}_{kind}.png")
+            outline = [[30 + 6 * np.sin(t), 25 + 5 * np.cos(t)] for t in np.linspace(0, 6, 20)]
+            nipple = [ROWS / 2, 0.8 * COLUMNS]
+            entries.append(
+                {
+                    "pair_id": f"P_{pair // 2:05d}_{'LR'[pair % 2]}",
+                    "direction": direction,
+                    "synthetic": f"{name}_synthetic.png",
+                    **{
+                        kind: {
+                            "image": f"{name}_{kind}.png",
+                            "lesions": [] if pair % 2 else [outline],
+                            "nipple": nipple,
+                        }
+                        for kind in ("source", "real")
+                    },
+                }
+            )
+    (cases / "cases.json").write_text(json.dumps(entries))

@@ -1,0 +1,148 @@
+"""``report.md`` and what ``report.html`` says without a browser."""
+
+from __future__ import annotations
+
+import html.parser
+import re
+from pathlib import Path
+
+import pytest
+
+from bundle.report.evaluation.page import write_report
+from tests.report.made_evaluation import MEASURES, write_made_evaluation
+
+HOSTILE = "</script><script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
+
+
+def cells(text: str, heading: str) -> dict[str, list[str]]:
+    """Read the table that begins with a heading: the rows' cells by the first one."""
+    lines = iter(text.splitlines())
+    rows = {}
+    for line in lines:
+        if line.startswith(f"| {heading}"):
+            next(lines)
+            for row in lines:
+                if not row.startswith("|"):
+                    return rows
+                first, *others = (cell.strip() for cell in row.strip("|").split(" | "))
+                rows[first] = others
+    return rows
+
+
+def test_the_tables_hold_what_the_summary_holds(tmp_path: Path) -> None:
+    report = write_report(write_made_evaluation(tmp_path / "evaluation"))
+    assert report.table.read_text() == report.text
+    assert "## CC -> MLO: 4 test images of 2 patients" in report.text
+    assert "The model beats the best baseline in 3 of 3 measures." in report.text
+    headline = cells(report.text, "measure")
+    assert list(headline) == ["in-breast SSIM", "in-breast PSNR [dB]", "shape error"]
+    model, baseline, margin, p, verdict = headline["in-breast SSIM"]
+    assert (baseline, margin, p, verdict) == ("mean_target", "+0.100 [+0.060, +0.150]", "0.030", "better")
+    assert re.fullmatch(r"0\.\d{3} \[0\.\d{3}, 0\.\d{3}\]", model)
+    # A row per method, as many measures beside each other as fit.
+    tables = [table.splitlines() for table in report.text.split("\n\n") if table.startswith("|  ")]
+    heads = [cell.strip() for head, *_ in tables for cell in head.strip("|").split(" | ") if cell.strip()]
+    assert len(tables) == 2 * 2
+    assert len(heads) == 2 * len(MEASURES)
+    assert "lesion position error [mm], n = 2" in heads
+    (last,) = [row for row in tables[1] if row.startswith("| real_target")]
+    assert last.rstrip("| ").count("|") < tables[1][0].count("|") - 1  # the lesion's cell is empty
+    (best,) = [row for row in tables[0] if row.startswith("| mean_target")]
+    assert best.count("*") == 5  # of six measures one has no better way
+
+
+def test_tables_are_aligned_and_fit_a_terminal(tmp_path: Path) -> None:
+    lines = write_report(write_made_evaluation(tmp_path / "evaluation")).text.splitlines()
+    tables = "\n".join(lines).split("\n\n")
+    for table in (each.splitlines() for each in tables if each.startswith("|")):
+        assert len({len(line) for line in table}) == 1
+        assert len(table[0]) <= 120
+
+
+def test_a_model_behind_is_said_to_be_worse(tmp_path: Path) -> None:
+    report = write_report(write_made_evaluation(tmp_path / "evaluation", model_ahead=-0.2))
+    sentence = (
+        "beats the best baseline in 0 of 3 measures; is worse in 3 (in-breast SSIM, in-breast PSNR [dB], shape error)"
+    )
+    assert sentence in report.text
+    assert sentence in report.page.read_text()
+
+
+def test_a_report_made_again_has_the_same_bytes(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    first = write_report(folder).page.read_bytes()
+    assert write_report(folder).page.read_bytes() == first
+
+
+class Elements(html.parser.HTMLParser):
+    """Counts elements, and collects ids and event handlers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        for name, value in attrs:
+            assert not name.startswith("on"), (tag, name)
+            if name == "id":
+                self.ids.append(str(value))
+            if name in ("src", "href", "xlink:href"):
+                self.addresses.append(str(value))
+
+
+def test_nothing_that_comes_from_data_becomes_markup(tmp_path: Path) -> None:
+    measures = {
+        name: {**entry, "title": f"{entry['title']} {HOSTILE}", "description": HOSTILE}
+        for name, entry in MEASURES.items()
+    }
+    pages = []
+    for name, described in (("plain", MEASURES), ("hostile", measures)):
+        folder = write_made_evaluation(tmp_path / name, measures=described)
+        for path in (folder / "metrics.csv", folder / "cases" / "cases.json"):
+            owner = "P_00000_L<img src=x>" if name == "hostile" else "P_00000_L"
+            path.write_text(path.read_text().replace("P_00000_L", owner))
+        page = Elements()
+        page.feed(write_report(folder).page.read_text())
+        pages.append(page)
+    assert pages[0].names == pages[1].names
+    assert len(pages[0].ids) == len(pages[1].ids)
+
+
+def test_the_page_refers_to_nothing_outside_itself_and_no_id_occurs_twice(tmp_path: Path) -> None:
+    page = Elements()
+    page.feed(write_report(write_made_evaluation(tmp_path / "evaluation")).page.read_text())
+    assert all(address.startswith("#") for address in page.addresses)
+    assert len(set(page.ids)) == len(page.ids)
+
+
+def test_equal_pictures_are_kept_once(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation", pairs=4)
+    # The source of one direction is the target of the other: two real views and two synthetic ones per pair.
+    assert write_report(folder).page.read_text().count("data:image/webp") == 4 * 4
+
+
+def test_a_damaged_picture_is_named_and_the_older_report_stays(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    before = write_report(folder).page.read_bytes()
+    picture = folder / "cases" / "0_cc_to_mlo_real.png"
+    picture.write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"0_cc_to_mlo_real\.png cannot be read as a picture"):
+        write_report(folder)
+    assert (folder / "report.html").read_bytes() == before
+
+
+def test_results_that_are_no_numbers_are_a_sentence(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    (tmp_path / "results.csv").write_text("epoch,loss_G\n1,large\n")
+    with pytest.raises(ValueError, match=r"results\.csv holds a value that is no number"):
+        write_report(folder, results=tmp_path / "results.csv")
+
+
+def test_checkpoints_join_the_trade_off(tmp_path: Path) -> None:
+    folders = [write_made_evaluation(tmp_path / f"epoch_{n}", model_ahead=0.1 * n) for n in (0, 1, 2)]
+    page = write_report(folders[0], checkpoints=folders[1:]).page.read_text()
+    assert "epoch_1" in page
+    assert "epoch_2" in page

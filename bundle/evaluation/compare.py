@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from bundle.atomic import replacing
-from bundle.evaluation.bootstrap import mean_interval
+from bundle.evaluation.bootstrap import holm, mean_interval, signed_rank_p
 from bundle.report.evaluation.folder import SURE, Estimate, Evaluation, Measure, Row
 from bundle.report.evaluation.table import aligned_table
 from bundle.report.evaluation.wording import direction_words, p_value, with_interval
@@ -307,30 +305,11 @@ def _difference(
         first_mean=float(np.mean([one for one, _, _ in found])),
         run_mean=float(np.mean([two for _, two, _ in found])),
         difference=Estimate(**asdict(mean_interval(differences, patients, resamples=resamples, seed=seed))),
-        p=_paired_p(differences, patients),
+        p=signed_rank_p(differences, patients),
     )
-
-
-def _paired_p(differences: Sequence[float], patients: Sequence[str]) -> float | None:
-    of_patient: dict[str, list[float]] = defaultdict(list)
-    for difference, patient in zip(differences, patients, strict=True):
-        of_patient[patient].append(difference)
-    means = [math.fsum(each) / len(each) for each in of_patient.values()]
-    if len(means) < 2:
-        return None
-    if not any(means):
-        return 1.0
-    return float(stats.wilcoxon(means).pvalue)
 
 
 def _corrected(differences: Sequence[Difference], *, family: Sequence[str]) -> tuple[Difference, ...]:
-    tested = sorted(
-        (each for each in differences if each.measure.name in family and each.p is not None),
-        key=lambda each: each.p or 0,
-    )
-    largest = 0.0
-    corrected = {}
-    for rank, each in enumerate(tested):
-        largest = max(largest, min(1.0, (len(tested) - rank) * (each.p or 0)))
-        corrected[id(each)] = largest
+    tested = [each for each in differences if each.measure.name in family and each.p is not None]
+    corrected = dict(zip(map(id, tested), holm([each.p for each in tested if each.p is not None]), strict=True))
     return tuple(replace(each, p_holm=corrected.get(id(each))) for each in differences)

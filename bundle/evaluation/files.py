@@ -88,21 +88,6 @@ def write_summary(summary: Summary, *, protocol: Mapping[str, Any], path: Path) 
     return path
 
 
-def write_table_text(table: str, *, path: Path) -> Path:
-    """Write the table that the terminal shows.
-
-    Args:
-        table: its lines.
-        path: file to write; its folder exists.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    with replacing(path) as temporary:
-        temporary.write_text(table + "\n", encoding="utf-8")
-    return path
-
-
 def _margin(margin: Margin) -> dict[str, Any]:
     found = {"baseline": margin.baseline, **_interval(margin.difference), "p": _rounded(margin.p)}
     return found if margin.p_holm is None else {**found, "p_holm": _rounded(margin.p_holm)}

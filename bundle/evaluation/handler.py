@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from bundle.evaluation.baselines import Baseline, fit_baselines
 from bundle.evaluation.cases import Case
-from bundle.evaluation.files import write_metrics, write_summary, write_table_text
+from bundle.evaluation.files import write_metrics, write_summary
 from bundle.evaluation.gallery import Gallery
 from bundle.evaluation.methods import MODEL, TARGET, TARGET_BLURRED, Kind, blurred
 from bundle.evaluation.pictures import write_pictures
@@ -20,16 +20,15 @@ from bundle.evaluation.protocol import protocol
 from bundle.evaluation.real_views import learn_blob_levels
 from bundle.evaluation.scoring import ImageScore, ScoringSettings, score_case
 from bundle.evaluation.summary import summarize
-from bundle.evaluation.table import summary_table
 from bundle.metrics.items import items_of
 
 
 class EvaluationHandler:
     """Scores the model and the baselines on every test case, and writes the results at the end.
 
-    To the output folder go ``metrics.csv``, ``summary.json``, ``summary.txt`` (the table), ``best_case.png``,
-    ``median_case.png``, ``worst_case.png``, and every case in ``cases``; the table and the list of these files are
-    printed. Until the end nothing of an earlier evaluation in that folder is touched.
+    To the output folder go ``metrics.csv``, ``summary.json``, ``best_case.png``, ``median_case.png``,
+    ``worst_case.png``, and every case in ``cases``; the list of these files is printed. Until the end nothing of an
+    earlier evaluation in that folder is touched.
 
     Args:
         training: the training data for the baselines, without any random transform (see `fit_baselines`).
@@ -108,7 +107,7 @@ class EvaluationHandler:
         self._progress.update()
 
     def finish(self, engine: Engine) -> None:
-        """Write all results and print the table."""
+        """Write all results and name the files."""
         self._progress.close()
         kinds = {
             MODEL: Kind.MODEL,
@@ -137,9 +136,6 @@ class EvaluationHandler:
             *write_pictures(self._scores, gallery=self._gallery, folder=self.output_dir),
             self._gallery.publish(),
         ]
-        table = summary_table(summary)
-        paths.insert(0, write_table_text(table, path=self.output_dir / "summary.txt"))
-        print(table)
         print("Files to look at:")
         for path in paths:
             print(f"  {path}")

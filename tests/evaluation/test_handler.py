@@ -16,6 +16,7 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from bundle.evaluation.handler import EvaluationHandler
+from bundle.report.evaluation.page import write_report
 from tests.evaluation.made_cases import made_item, made_items
 
 
@@ -75,12 +76,18 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_files_are_written_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "evaluation"
     evaluate(folder)
-    files = ["best_case.png", "median_case.png", "metrics.csv", "summary.json", "summary.txt", "worst_case.png"]
+    files = ["best_case.png", "median_case.png", "metrics.csv", "summary.json", "worst_case.png"]
     assert sorted(path.name for path in folder.iterdir()) == sorted(["cases", *files])
     printed = capsys.readouterr().out
-    assert "CC -> MLO: 4 test images of 4 patients" in printed
     assert all(str(folder / name) in printed for name in [*files, "cases/cases.json"])
     assert "P05" not in printed  # no patient
+
+
+def test_the_report_can_be_made_of_what_is_written(evaluated: Path) -> None:
+    report = write_report(evaluated)
+    assert "## CC -> MLO: 4 test images of 4 patients" in report.text
+    assert "linear_regression" in report.text
+    assert report.page.read_text().count("data:image/webp") == 8 * 3  # this evaluation's sources are nobody's targets
 
 
 def test_the_scores_are_scikit_images(evaluated: Path) -> None:
@@ -197,7 +204,7 @@ def test_batches_and_order_change_no_byte(tmp_path: Path) -> None:
     evaluate(tmp_path / "there", test=test, batch_size=3)
     evaluate(tmp_path / "back", test=test[::-1], batch_size=8)
     files = [path.relative_to(tmp_path / "there") for path in (tmp_path / "there").rglob("*.*")]
-    assert len(files) == 6 + 1 + 3 * 8
+    assert len(files) == 5 + 1 + 3 * 8
     for file in files:
         assert (tmp_path / "there" / file).read_bytes() == (tmp_path / "back" / file).read_bytes(), file
 

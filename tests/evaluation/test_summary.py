@@ -14,7 +14,6 @@ from bundle.evaluation.measures import MEASURES
 from bundle.evaluation.methods import Kind
 from bundle.evaluation.scoring import ImageScore
 from bundle.evaluation.summary import summarize
-from bundle.evaluation.table import summary_table
 from bundle.vocabulary import Direction
 
 COLUMNS = [measure.name for measure in MEASURES]
@@ -129,50 +128,6 @@ def test_order_does_not_matter() -> None:
 def test_wrong_scores(scores: list[ImageScore], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         summarize(scores, kinds=KINDS, resamples=200, seed=0)
-
-
-class TestTable:
-    def test_it_fits_a_terminal_and_is_aligned(self) -> None:
-        lines = summary_table(summarize(made_scores(), kinds=KINDS, resamples=200, seed=0)).splitlines()
-        assert max(map(len, lines)) <= 120
-        rows = [line for line in lines if line.startswith("  ") and "[" in line and ":" not in line]
-        scores = [row for row in rows if "95 %" not in row]
-        assert len({row.rindex("]") for row in scores}) == 1
-        assert len(rows) == 2 * (1 + len(NAMES))
-
-    def test_it_names_the_best_baseline_and_the_margin(self) -> None:
-        table = summary_table(summarize(made_scores((Direction.CC_TO_MLO,)), kinds=KINDS, resamples=200, seed=0))
-        assert "CC -> MLO: 3 test images of 3 patients" in table
-        assert "in-breast PSNR [dB]: the model beats the best baseline, mean_target (+2.00)." in table
-        (row,) = (line for line in table.splitlines() if line.startswith("  in-breast PSNR [dB]  "))
-        assert row.split()[-5:] == ["mean_target", "18.00", "+2.00", "[+2.00,", "+2.00]"]
-
-    def test_it_says_when_the_model_loses(self) -> None:
-        swapped = {"model": "mean_target", "mean_target": "model"}
-        scores = [
-            ImageScore(
-                patient_id=score.patient_id,
-                pair_id=score.pair_id,
-                direction=score.direction,
-                method=swapped.get(score.method, score.method),
-                values=score.values,
-            )
-            for score in made_scores()
-        ]
-        table = summary_table(summarize(scores, kinds=KINDS, resamples=200, seed=0))
-        assert "in-breast PSNR [dB]: the model does NOT beat the best baseline, mean_target (-2.00)." in table
-
-    def test_it_says_when_chance_explains_the_margin(self) -> None:
-        scores = made_scores()
-        for score in scores:
-            if score.method == "model" and score.patient_id == "P0":
-                score.values["in_breast_ssim"] = 0.1
-        table = summary_table(summarize(scores, kinds=KINDS, resamples=500, seed=0))
-        assert "within what chance gives" in table
-
-    def test_one_patient(self) -> None:
-        scores = [score for score in made_scores() if score.patient_id == "P0"]
-        assert "0.700 [one patient]" in summary_table(summarize(scores, kinds=KINDS, resamples=200, seed=0))
 
 
 class TestFiles:

@@ -30,6 +30,8 @@ MEASURES: dict[str, dict[str, Any]] = {
         ("lesion_error_mm", "lesion position error [mm]", "lesion", "lower"),
     )
 }
+NIPPLE = [ROWS / 2, 57.0]  # row, column
+OUTLINE = [[24.0, 20.0], [24.0, 30.0], [36.0, 30.0], [36.0, 20.0], [24.0, 20.0]]  # its centre is [30, 25]
 METHODS_LACKING = {("real_target", "lesion_error_mm")}
 
 
@@ -140,24 +142,23 @@ def _write_cases(folder: Path, *, pairs: int) -> None:
             views[view] = np.where(breast, np.clip(grey, 0.1, 1), 0.0)
         for source, target, direction in (("CC", "MLO", "cc_to_mlo"), ("MLO", "CC", "mlo_to_cc")):
             name = f"{pair}_{direction}"
+            (cases / name).mkdir(exist_ok=True)
             synthetic = 0.5 * views[target] + 0.3 * (views[target] > 0)
             for kind, image in (("source", views[source]), ("real", views[target]), ("synthetic", synthetic)):
-                Image.fromarray(np.round(255 * image).clip(0, 255).astype(np.uint8)).save(cases / f"{name}_{kind}.png")
-            outline = [[30 + 6 * np.sin(t), 25 + 5 * np.cos(t)] for t in np.linspace(0, 6, 20)]
-            nipple = [ROWS / 2, 0.8 * COLUMNS]
+                pixels = np.round(255 * image).clip(0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(cases / name / f"{kind}.png")
+            lesions = [] if pair % 2 else [OUTLINE]
             entries.append(
                 {
+                    "patient_id": f"P_{pair // 2:05d}",
                     "pair_id": f"P_{pair // 2:05d}_{'LR'[pair % 2]}",
                     "direction": direction,
-                    "synthetic": f"{name}_synthetic.png",
-                    **{
-                        kind: {
-                            "image": f"{name}_{kind}.png",
-                            "lesions": [] if pair % 2 else [outline],
-                            "nipple": nipple,
-                        }
-                        for kind in ("source", "real")
+                    "views": {
+                        "source": {"file": f"{name}/source.png", "nipple": NIPPLE, "lesions": lesions},
+                        "real": {"file": f"{name}/real.png", "nipple": NIPPLE, "lesions": lesions},
+                        "synthetic": {"file": f"{name}/synthetic.png", "nipple": NIPPLE},
                     },
                 }
             )
-    (cases / "cases.json").write_text(json.dumps(entries))
+    document = {"spacing_mm": SPACING_MM, "chest_wall": "left", "cases": entries}
+    (cases / "cases.json").write_text(json.dumps(document))

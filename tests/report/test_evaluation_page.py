@@ -170,7 +170,7 @@ def test_the_difference_is_synthetic_minus_real(page: Page) -> None:
             canvas.drawImage(image, 0, 0);
             found.push([...canvas.getImageData(0, 0, image.width, image.height).data].filter((_, at) => at % 4 === 0));
         } return found; }""",
-        [data["images"][data["cases"][0]["real"]["image"]], data["images"][data["cases"][0]["synthetic"]]],
+        [data["images"][data["cases"][0]["real"]["image"]], data["images"][data["cases"][0]["synthetic"]["image"]]],
     )
     real, synthetic = (np.array(view, dtype=float).reshape(data["rows"], data["columns"]) for view in views)
     strength = np.clip((synthetic - real) / 255 / data["full_difference"], -1, 1)

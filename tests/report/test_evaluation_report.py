@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import html.parser
+import json
+import math
 import re
 from pathlib import Path
 
 import pytest
 
+from bundle.report.evaluation.folder import read_evaluation
+from bundle.report.evaluation.gallery import gallery_data
 from bundle.report.evaluation.page import write_report
-from tests.report.made_evaluation import MEASURES, write_made_evaluation
+from tests.report.made_evaluation import MEASURES, NIPPLE, write_made_evaluation
 
 HOSTILE = "</script><script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
@@ -68,10 +72,32 @@ def test_a_model_behind_is_said_to_be_worse(tmp_path: Path) -> None:
     assert sentence in report.page.read_text()
 
 
+def test_chance_and_a_single_patient_are_said(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    path = folder / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["margins"]["cc_to_mlo"]["in_breast_ssim"] |= {"low": -0.01}
+    for cells in (summary["methods"]["model"]["mlo_to_cc"], summary["margins"]["mlo_to_cc"]):
+        cells["in_breast_ssim"] |= {"low": None, "high": None}
+    path.write_text(json.dumps(summary))
+    report = write_report(folder)
+    page = report.page.read_text()
+    for text in (report.text, page):
+        sentence = "beats the best baseline in 2 of 3 measures; cannot be told from it in 1 (in-breast SSIM)."
+        assert text.count(sentence) == 2
+        assert "[one patient]" in text
+    assert page.count("within what chance gives") == 2
+
+
 def test_a_report_made_again_has_the_same_bytes(tmp_path: Path) -> None:
     folder = write_made_evaluation(tmp_path / "evaluation")
-    first = write_report(folder).page.read_bytes()
+    (tmp_path / "run").mkdir()
+    results = tmp_path / "run" / "results.csv"
+    results.write_text("epoch,loss_G\n1,2.0\n2,1.0\n")
+    first = write_report(folder, results=results).page.read_bytes()
+    results.unlink()
     assert write_report(folder).page.read_bytes() == first
+    assert b"loss G" in first
 
 
 class Elements(html.parser.HTMLParser):
@@ -127,9 +153,9 @@ def test_equal_pictures_are_kept_once(tmp_path: Path) -> None:
 def test_a_damaged_picture_is_named_and_the_older_report_stays(tmp_path: Path) -> None:
     folder = write_made_evaluation(tmp_path / "evaluation")
     before = write_report(folder).page.read_bytes()
-    picture = folder / "cases" / "0_cc_to_mlo_real.png"
+    picture = folder / "cases" / "0_cc_to_mlo" / "real.png"
     picture.write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"0_cc_to_mlo_real\.png cannot be read as a picture"):
+    with pytest.raises(ValueError, match=r"0_cc_to_mlo/real\.png cannot be read as a picture"):
         write_report(folder)
     assert (folder / "report.html").read_bytes() == before
 
@@ -139,6 +165,24 @@ def test_results_that_are_no_numbers_are_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("epoch,loss_G\n1,large\n")
     with pytest.raises(ValueError, match=r"results\.csv holds a value that is no number"):
         write_report(folder, results=tmp_path / "results.csv")
+
+
+def test_an_arc_has_the_distance_from_the_nipple_to_the_lesions_centre(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    data = gallery_data(read_evaluation(folder))
+    assert data is not None
+    assert data["cases"][0]["radii"] == [pytest.approx(math.hypot(NIPPLE[0] - 30, NIPPLE[1] - 25), abs=0.01)]
+    assert data["cases"][0]["source"]["nipple"] == [NIPPLE[1] + 0.5, NIPPLE[0] + 0.5]
+    assert data["tolerance"] == 10 / 2.0
+    assert data["cases"][2]["radii"] == []  # no lesion
+
+
+def test_a_picture_outside_the_folder_is_refused(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    path = folder / "cases" / "cases.json"
+    path.write_text(path.read_text().replace("0_cc_to_mlo/real.png", "../../secret.png"))
+    with pytest.raises(ValueError, match=r"secret\.png leads out"):
+        write_report(folder)
 
 
 def test_checkpoints_join_the_trade_off(tmp_path: Path) -> None:

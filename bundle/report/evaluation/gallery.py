@@ -7,12 +7,14 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from skimage.draw import polygon
 
+from bundle.datasets.containment import inside
 from bundle.report.evaluation.folder import Evaluation, Row
 from bundle.vocabulary import Direction
 
@@ -77,23 +79,24 @@ def gallery_data(evaluation: Evaluation) -> dict[str, Any] | None:
     rows = {(row.pair_id, row.direction, row.method): row for row in evaluation.rows}
     cases = []
     try:
-        for entry in json.loads(path.read_text(encoding="utf-8")):
-            direction = Direction(entry["direction"])
+        for entry in json.loads(path.read_text(encoding="utf-8"))["cases"]:
+            direction, pair_id, views = Direction(entry["direction"]), str(entry["pair_id"]), entry["views"]
+            files = {role: pictures.add(_inside(path.parent, view["file"]), size=size) for role, view in views.items()}
             cases.append(
                 {
-                    "pair": entry["pair_id"],
+                    "pair": pair_id,
                     "direction": str(direction),
                     "source_view": str(direction.source),
                     "target_view": str(direction.target),
-                    "scores": _scores(rows[entry["pair_id"], direction, evaluation.model]),
-                    "below": _below(rows, entry["pair_id"], direction, evaluation=evaluation),
-                    "synthetic": pictures.add(path.parent / entry["synthetic"], size=size),
-                    "source": _view(entry["source"], pictures=pictures, folder=path.parent, size=size),
-                    "real": _view(entry["real"], pictures=pictures, folder=path.parent, size=size),
-                    "radii": _radii(entry["source"]),
+                    "scores": _scores(rows[pair_id, direction, evaluation.model]),
+                    "below": _below(rows, pair_id, direction, evaluation=evaluation),
+                    "source": _view(views["source"], image=files["source"]),
+                    "real": _view(views["real"], image=files["real"]),
+                    "synthetic": _view(views["synthetic"], image=files["synthetic"]),
+                    "radii": _radii(views["source"]),
                 }
             )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}); evaluate again") from error
     return {
         "rows": size[0],
@@ -130,20 +133,31 @@ def _below(
     return names
 
 
-def _view(entry: Mapping[str, Any], *, pictures: Pictures, folder: Path, size: tuple[int, int]) -> dict[str, Any]:
-    """Give a view in the coordinates of SVG: x to the right, y down, the top left pixel's centre at (0.5, 0.5)."""
-    nipple = entry["nipple"]
+def _inside(folder: Path, name: str) -> Path:
+    return inside(folder / name, root=folder.resolve(), shown=PurePosixPath(name))
+
+
+def _view(view: Mapping[str, Any], *, image: int) -> dict[str, Any]:
+    """Give lesions and nipple in the coordinates of SVG: x right, y down, the top left pixel's centre at (0.5, 0.5)."""
+    nipple = view["nipple"]
     return {
-        "image": pictures.add(folder / entry["image"], size=size),
+        "image": image,
         "lesions": [
-            " ".join(f"{column + 0.5:.1f},{row + 0.5:.1f}" for row, column in outline) for outline in entry["lesions"]
+            " ".join(f"{column + 0.5:.2f},{row + 0.5:.2f}" for row, column in outline)
+            for outline in view.get("lesions", ())
         ],
         "nipple": None if nipple is None else [nipple[1] + 0.5, nipple[0] + 0.5],
     }
 
 
-def _radii(entry: Mapping[str, Any]) -> list[float]:
-    """Distances in pixels from the nipple to each lesion's middle."""
-    if entry["nipple"] is None:
+def _radii(view: Mapping[str, Any]) -> list[float]:
+    """Distances in pixels from the nipple to each lesion's centre."""
+    if view["nipple"] is None:
         return []
-    return [round(float(np.linalg.norm(np.mean(outline, axis=0) - entry["nipple"])), 1) for outline in entry["lesions"]]
+    radii = []
+    for outline in view["lesions"]:
+        vertices = np.array(outline)
+        covered = np.transpose(polygon(*vertices.T))
+        centre = np.mean(covered if len(covered) else vertices, axis=0)
+        radii.append(round(float(np.linalg.norm(centre - view["nipple"])), 2))
+    return radii

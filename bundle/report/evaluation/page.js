@@ -104,13 +104,13 @@
     const score = sortedBy ? `, ${measures.get(sortedBy).title} ${value === undefined ? "none" : value.toFixed(measures.get(sortedBy).decimals)}` : "";
     title.append(element("span", { textContent: `${place} of ${total}${score}` }));
     const real = picture(one.real.image, `real ${one.target_view}`);
-    const synthetic = picture(one.synthetic, `synthetic ${one.target_view}`);
+    const synthetic = picture(one.synthetic.image, `synthetic ${one.target_view}`);
     const views = element(
       "div",
       { className: "views" },
       panel(`source: ${one.source_view}`, picture(one.source.image, `source ${one.source_view}`), overlay(one.source, one.radii, false)),
       panel(`real ${one.target_view}`, real, overlay(one.real, one.radii, false)),
-      panel(`synthetic ${one.target_view}`, synthetic, overlay(one.real, one.radii, true)),
+      panel(`synthetic ${one.target_view}`, synthetic, overlay({ lesions: one.real.lesions, nipple: one.synthetic.nipple }, one.radii, true)),
       panel("difference", difference(real, synthetic), overlay(one.real, one.radii, true)),
       slider(one, real.cloneNode(), synthetic.cloneNode(), overlay(one.real, one.radii, true)),
     );

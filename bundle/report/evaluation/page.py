@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,8 @@ def write_report(folder: Path, *, results: Path | None = None, checkpoints: Sequ
 
     Args:
         folder: that an evaluation wrote.
-        results: ``results.csv`` of the training run, for its curves; None = none.
+        results: ``results.csv`` of the training run, for its curves; it is copied into the folder, so that the report
+            can be made again from there. None = the copy of an earlier report, where there is one.
         checkpoints: folders of evaluations of other checkpoints of the same model, in their order, for the trade-off.
 
     Raises:
@@ -58,6 +60,10 @@ def write_report(folder: Path, *, results: Path | None = None, checkpoints: Sequ
         ValueError: a file is damaged.
     """
     evaluation = read_evaluation(folder)
+    copied = folder / "results.csv"
+    if results is not None:
+        with replacing(copied) as temporary:
+            shutil.copyfile(results, temporary)
     others = [(path.name, read_evaluation(path)) for path in checkpoints]
     environment = Environment(
         loader=FileSystemLoader(_HERE),
@@ -67,7 +73,7 @@ def write_report(folder: Path, *, results: Path | None = None, checkpoints: Sequ
         lstrip_blocks=True,
     )
     environment.filters["spaced"] = spaced
-    html = environment.get_template("page.html").render(_content(evaluation, results=results, others=others))
+    html = environment.get_template("page.html").render(_content(evaluation, results=copied, others=others))
     text = markdown(evaluation)
     report = Report(page=folder / "report.html", table=folder / "report.md", text=text)
     for path, content in ((report.page, html), (report.table, text)):
@@ -76,11 +82,9 @@ def write_report(folder: Path, *, results: Path | None = None, checkpoints: Sequ
     return report
 
 
-def _content(
-    evaluation: Evaluation, *, results: Path | None, others: Sequence[tuple[str, Evaluation]]
-) -> dict[str, Any]:
+def _content(evaluation: Evaluation, *, results: Path, others: Sequence[tuple[str, Evaluation]]) -> dict[str, Any]:
     trade_off = _trade_off(evaluation, others=others)
-    training = [] if results is None else _training(results)
+    training = _training(results) if results.is_file() else []
     gallery = gallery_data(evaluation)
     sections = [("result", "Result"), ("measures", "All measures")]
     sections += [("trade-off", "Shape against sharpness")] * bool(trade_off)

@@ -1,0 +1,33 @@
+"""The report as the last step of an evaluation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ignite.engine import Engine, Events
+
+from bundle.report.evaluation.page import write_report
+
+
+class EvaluationReport:
+    """Writes ``report.html`` and ``report.md`` when an evaluation has ended, and prints the latter.
+
+    Attach it behind the handler that writes the evaluation's files.
+
+    Args:
+        evaluation_dir: the folder that the evaluation writes.
+        results: ``results.csv`` of the training run; without such a file the page has no curves.
+    """
+
+    def __init__(self, *, evaluation_dir: str | Path, results: str | Path) -> None:
+        self.evaluation_dir = Path(evaluation_dir)
+        self.results = Path(results)
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the evaluator."""
+        engine.add_event_handler(Events.COMPLETED, self.write)
+
+    def write(self, engine: Engine) -> None:
+        """Write the report."""
+        report = write_report(self.evaluation_dir, results=self.results if self.results.is_file() else None)
+        print(f"\n{report.text}\n  {report.table}\n  {report.page}")

@@ -16,7 +16,14 @@ from bundle.datasets.csv_rows import read_rows
 from bundle.vocabulary import Direction
 
 CASE_COLUMNS = ("patient_id", "pair_id", "direction", "method")
-GROUPS = ("fidelity", "reference", "realism", "shape", "lesion")
+GROUPS = {
+    "fidelity": "Fidelity",
+    "reference": "Fidelity by the reference system's protocol",
+    "realism": "Realism",
+    "shape": "Shape",
+    "lesion": "Lesion",
+}
+"""Titles of the measures' groups, in their order."""
 KINDS = ("model", "baseline", "warning", "reference")
 SURE = 0.05  # a p value above it decides nothing
 

@@ -32,11 +32,11 @@
     if (view.nipple) {
       const [cx, cy] = view.nipple;
       svg.append(drawn("circle", { cx, cy, r: 2, class: "nipple" }));
+      const arc = (r, kind) => svg.append(drawn("path", { d: `M${cx} ${cy - r}A${r} ${r} 0 0 0 ${cx} ${cy + r}`, class: kind }));
       for (const r of radii) {
-        svg.append(drawn("circle", { cx, cy, r, class: "arc" }));
-        for (const other of [r - data.tolerance, r + data.tolerance]) {
-          if (other > 0) svg.append(drawn("circle", { cx, cy, r: other, class: "tolerance" }));
-        }
+        arc(r, "arc");
+        arc(r + data.tolerance, "tolerance");
+        if (r > data.tolerance) arc(r - data.tolerance, "tolerance");
       }
     }
     return svg;

@@ -99,7 +99,10 @@ def _content(evaluation: Evaluation, *, results: Path, others: Sequence[tuple[st
         "kinds": evaluation.kinds,
         "family": evaluation.family,
         "groups": [
-            (group, [_measure(evaluation, each) for each in evaluation.measures.values() if each.group == group])
+            (
+                GROUPS[group],
+                [_measure(evaluation, each) for each in evaluation.measures.values() if each.group == group],
+            )
             for group in GROUPS
             if any(each.group == group for each in evaluation.measures.values())
         ],
@@ -198,13 +201,13 @@ def _training(results: Path) -> list[tuple[str, Markup]]:
 
 
 def _trade_off(evaluation: Evaluation, *, others: Sequence[tuple[str, Evaluation]]) -> list[tuple[str, Markup]]:
-    """Draw the first error of the group ``shape`` against the first of ``realism``."""
+    """Draw the first measure of the group ``shape`` against the first of ``realism``, of those with a better way."""
     axes = []
     for group in ("shape", "realism"):
-        errors = [each for each in evaluation.measures.values() if each.group == group and each.better == "lower"]
-        if not errors:
+        found = [each for each in evaluation.measures.values() if each.group == group and each.better is not None]
+        if not found:
             return []
-        axes.append(errors[0])
+        axes.append(found[0])
     x, y = axes
     plots = []
     for direction in evaluation.directions:

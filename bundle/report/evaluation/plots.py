@@ -27,6 +27,8 @@ PAINTS = {
     "reference": "#010107",
 }
 _MARKERS = {Direction.CC_TO_MLO: "o", Direction.MLO_TO_CC: "D"}
+_WIDENED = 1.5  # times the range of model and baselines: so far the truth and its blurred form may widen the axis
+_LINE_PT, _LETTER_PT = 10.0, 5.5  # of the labels
 _STYLE = {
     "svg.fonttype": "none",  # text stays text
     "font.size": 9,
@@ -62,6 +64,7 @@ def interval_plot(evaluation: Evaluation, measure: Measure) -> Markup:
                         paint=PAINTS[evaluation.kinds[method]],
                         marker=_MARKERS[direction],
                     )
+        _keep_in_view(axes, evaluation, measure)
         axes.set_yticks(range(len(methods)), [spaced(method) for method in methods])
         axes.set_ylim(len(methods) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
@@ -93,14 +96,14 @@ def trade_off_plot(
     y: Measure,
     direction: Direction,
 ) -> Markup:
-    """Draw one error against another: a point per method, and the model's checkpoints joined in their order.
+    """Draw one measure against another: a point per method, and the model's checkpoints joined in their order.
 
     Args:
-        points: by method, the two errors.
+        points: by method, the two means.
         kinds: of the methods.
-        checkpoints: name and errors of further evaluations of the model.
-        x: the measure along the horizontal axis; less is better.
-        y: that along the vertical one; less is better.
+        checkpoints: name and means of further evaluations of the model.
+        x: the measure along the horizontal axis.
+        y: that along the vertical one.
         direction: of the views.
     """
     with matplotlib.rc_context(_STYLE):
@@ -112,10 +115,12 @@ def trade_off_plot(
         if checkpoints:
             axes.plot(*zip(*(point for _, point in checkpoints), strict=True), color=PAINTS["model"], linewidth=0.8)
             labelled += [(name, point, PAINTS["model"]) for name, point in checkpoints]
-        for name, point, paint in labelled:
+        for _, point, paint in labelled:
             axes.plot(*point, marker=_MARKERS[direction], color=paint, linestyle="")
-            axes.annotate(name, point, xytext=(6, 3), textcoords="offset points", color=paint)
-        axes.margins(x=0.22, y=0.12)
+        _give_room(axes, x, y)
+        axes.set_box_aspect(0.8)
+        figure.draw_without_rendering()  # the labels' places are known only then
+        _label(axes, labelled)
         axes.set_xlabel(x.title)
         axes.set_ylabel(y.title)
         return _svg(
@@ -123,6 +128,70 @@ def trade_off_plot(
             name=f"trade-off {direction}",
             label=f"{direction_words(direction)}: {y.title} against {x.title}, a point per method",
         )
+
+
+def _keep_in_view(axes: Axes, evaluation: Evaluation, measure: Measure) -> None:
+    """Let model and baselines decide the axis; what lies far beyond becomes an arrow at its end, with the number.
+
+    The real target's PSNR of 100 dB would otherwise press all others into one point.
+    """
+    bounds: list[float] = []
+    beside: list[tuple[int, str, float]] = []
+    for row, (method, kind) in enumerate(evaluation.kinds.items()):
+        for direction in evaluation.directions:
+            estimate = evaluation.methods[method][direction].get(measure.name)
+            if estimate is None:
+                continue
+            if kind in ("model", "baseline"):
+                bounds += [bound for bound in (estimate.low, estimate.mean, estimate.high) if bound is not None]
+            else:
+                beside.append((row, kind, estimate.mean))
+    if not bounds:
+        return
+    low, high = min(bounds), max(bounds)
+    widest = _WIDENED * (high - low)
+    near = [value for *_, value in beside if low - widest <= value <= high + widest]
+    low, high = min([low, *near]), max([high, *near])
+    margin = 0.06 * (high - low) or 0.5
+    axes.set_xlim(low - margin, high + margin)
+    for row, kind, value in dict.fromkeys(each for each in beside if not low <= each[2] <= high):
+        left = value < low
+        axes.annotate(
+            f"{value:.{measure.decimals}f}",
+            xy=(0 if left else 1, row),
+            xytext=(26 if left else -26, 0),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            ha="left" if left else "right",
+            va="center",
+            color=PAINTS[kind],
+            arrowprops={"arrowstyle": "->", "color": PAINTS[kind]},
+        )
+
+
+def _give_room(axes: Axes, x: Measure, y: Measure) -> None:
+    """Turn the axes so that the lower left corner is the better one; leave room for labels on the right."""
+    low, high = axes.get_xlim()
+    near, far = 0.02 * (high - low), 0.3 * (high - low)
+    axes.set_xlim((high + near, low - far) if x.better == "higher" else (low - near, high + far))
+    axes.yaxis.set_inverted(y.better == "higher")
+
+
+def _label(axes: Axes, labelled: Sequence[tuple[str, tuple[float, float], str]]) -> None:
+    """Write the points' names beside them, lower or higher where another name is in the way."""
+    scale = 72 / axes.figure.dpi
+    taken: list[tuple[float, float, float]] = []
+    for name, point, paint in labelled:
+        column, row = scale * axes.transData.transform(point)
+        for up in (3, -9, 13, -19, 23):
+            free = all(
+                abs(row + up - other) >= _LINE_PT or column > right or column + _LETTER_PT * len(name) < left
+                for left, right, other in taken
+            )
+            if free:
+                break
+        taken.append((column, column + _LETTER_PT * len(name), row + up))
+        axes.annotate(name, point, xytext=(6, up), textcoords="offset points", color=paint)
 
 
 def _whisker(axes: Axes, estimate: Estimate, *, row: float, paint: str, marker: str) -> None:

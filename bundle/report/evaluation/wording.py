@@ -26,7 +26,7 @@ def margin_words(margin: Margin) -> str:
     return {
         "better": "the model beats it",
         "worse": "the model is worse",
-        "undecided": "within what chance gives",
+        "undecided": "undecided",
     }[margin.verdict]
 
 
@@ -44,7 +44,7 @@ def headline_sentence(evaluation: Evaluation, direction: Direction) -> str:
     if titles["worse"]:
         parts.append(f"is worse in {len(titles['worse'])} ({', '.join(titles['worse'])})")
     if titles["undecided"]:
-        parts.append(f"cannot be told from it in {len(titles['undecided'])} ({', '.join(titles['undecided'])})")
+        parts.append(f"undecided in {len(titles['undecided'])} ({', '.join(titles['undecided'])})")
     return "; ".join(parts) + "."
 
 

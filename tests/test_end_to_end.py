@@ -15,6 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.report.browser import needs_chromium, opened, started
+
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = "['configs/train.json','configs/demo.json']"
 SMALL = (
@@ -142,9 +144,27 @@ def test_evaluation_has_the_agreed_form(job: Job) -> None:
 
 def test_evaluation_names_its_files_and_they_exist(job: Job) -> None:
     named = [Path(line.strip()) for line in job.said["evaluate"].splitlines() if line.startswith("  /")]
-    assert {path.name for path in named} >= {"summary.json", "metrics.csv", "best_case.png", "worst_case.png"}
+    assert {path.name for path in named} >= {"summary.json", "metrics.csv", "best_case.png", "report.html", "report.md"}
     assert all(path.is_file() for path in named)
     assert any(baseline in job.said["evaluate"] for baseline in BASELINES)
+
+
+@needs_chromium
+def test_the_report_works_in_a_browser(job: Job) -> None:
+    assert "report.html" in job.said["evaluate"]
+    with started() as browser, opened(browser, job.folder / "evaluation" / "report.html") as page:
+        cases = page.locator(".case")
+        rows = [row for row in _rows(job.folder / "evaluation" / "metrics.csv") if row["method"] == "model"]
+        assert cases.count() == min(12, len(rows))
+        slider = page.locator(".compare input").first
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        assert slider.input_value() == "52"
+        page.keyboard.press("w")
+        worst = min(rows, key=lambda row: float(row["in_breast_ssim"]))
+        assert page.locator(".case h3").first.inner_text().startswith(worst["pair_id"])
+        assert page.locator("#trade-off svg").count() == 2
+        assert page.locator("#training svg").count() > 10
 
 
 @pytest.mark.parametrize("name", ["with_mask", "without_mask"])

@@ -16,12 +16,13 @@ class EvaluationReport:
 
     Args:
         evaluation_dir: the folder that the evaluation writes.
-        results: ``results.csv`` of the training run; without such a file the page has no curves.
+        weights: of the model. The training run's curves are those of ``results.csv`` beside them; without such a file
+            the page has none.
     """
 
-    def __init__(self, *, evaluation_dir: str | Path, results: str | Path) -> None:
+    def __init__(self, *, evaluation_dir: str | Path, weights: str | Path) -> None:
         self.evaluation_dir = Path(evaluation_dir)
-        self.results = Path(results)
+        self.results = Path(weights).with_name("results.csv")
 
     def attach(self, engine: Engine) -> None:
         """Register with the evaluator."""

@@ -37,6 +37,9 @@ clean:  ## remove what the demo and the tools wrote (not .venv)
 verify: $(INSTALLED)  ## what the MONAI Model Zoo checks: metadata, network, export, workflow properties
 	@$(RUN) -m scripts.verify
 
+bench: $(INSTALLED)  ## speed of reading, preparation and radiomics, one process against two
+	@$(RUN) -m scripts.bench
+
 DEMO_TRAIN := "['configs/train.json','configs/demo.json']"
 DEMO_EVALUATE := "['configs/train.json','configs/evaluate.json','configs/demo.json']"
 # Step 5 takes a breast that no step has seen: of another seed than the cohort's.

@@ -109,9 +109,8 @@ def _require_length(dataset: pydicom.Dataset, *, shape: tuple[int, int], frames:
 def _decode_encoded(
     dataset: pydicom.Dataset, syntax: UID, *, shape: tuple[int, int], frame: int, frames: int
 ) -> np.ndarray:
-    encoded = get_frame(dataset.PixelData, frame, number_of_frames=frames)
     if syntax != RLELossless:  # it states no size of its own
-        stated = codestream_shape(encoded)
+        stated = codestream_shape(get_frame(dataset.PixelData, frame, number_of_frames=frames))
         if stated != (*shape, 1):
             raise _RefusedError(
                 f"the encoded picture states (rows, columns, samples) {stated}, but the dataset {(*shape, 1)}; damaged?"
@@ -126,7 +125,7 @@ def _decode_encoded(
             # On damaged RLE data the Rust code of pylibjpeg panics, which is no Exception.
             if type(error).__name__ != "PanicException":
                 raise
-    return _decode_with_itk(encoded, dataset)
+    return _decode_with_itk(get_frame(dataset.PixelData, frame, number_of_frames=frames), dataset)
 
 
 def _decode_with_itk(encoded: bytes, dataset: pydicom.Dataset) -> np.ndarray:

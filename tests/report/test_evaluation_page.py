@@ -54,7 +54,10 @@ def at(slider: Locator) -> str:
 
 def test_every_section_is_there_and_holds_something(page: Page) -> None:
     titles = page.locator("nav a").all_inner_texts()
-    assert titles == ["Result", "All measures", "Shape against sharpness", "Training", "Cases", "Protocol"]
+    assert titles == [
+        *("Result", "All measures", "Radiomics and conditioning", "Shape against sharpness", "Training", "Cases"),
+        "Protocol",
+    ]
     for link in page.locator("nav a").all():
         section = page.locator(str(link.get_attribute("href")))
         assert section.is_visible()
@@ -206,8 +209,9 @@ def test_text_and_its_ground_differ_enough(page: Page) -> None:
     for media in ("screen", "print"):
         page.emulate_media(media=media)
         colours = page.evaluate(
-            """() => Object.fromEntries(['ground', 'panel', 'ink', 'dim', 'model', 'baseline', 'warning', 'reference',
-            'worse'].map(name => { const e = document.createElement('i'); e.style.color = `var(--${name})`;
+            """() => Object.fromEntries(['ground', 'panel', 'ink', 'dim', 'model', 'checkpoint', 'baseline',
+            'warning', 'reference', 'worse'].map(name => { const e = document.createElement('i');
+            e.style.color = `var(--${name})`;
             document.body.append(e); const found = getComputedStyle(e).color; e.remove();
             return [name, found.match(/[\\d.]+/g).map(Number)]; }))"""
         )

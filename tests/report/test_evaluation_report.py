@@ -44,15 +44,48 @@ def test_the_tables_hold_what_the_summary_holds(tmp_path: Path) -> None:
     assert (baseline, margin, p, verdict) == ("mean_target", "+0.100 [+0.060, +0.150]", "0.030", "better")
     assert re.fullmatch(r"0\.\d{3} \[0\.\d{3}, 0\.\d{3}\]", model)
     # A row per method, as many measures beside each other as fit.
-    tables = [table.splitlines() for table in report.text.split("\n\n") if table.startswith("|  ")]
+    per_image = report.text[: report.text.index("radiomics of")]
+    tables = [table.splitlines() for table in per_image.split("\n\n") if table.startswith("|  ")]
     heads = [cell.strip() for head, *_ in tables for cell in head.strip("|").split(" | ") if cell.strip()]
     assert len(tables) == 2 * 2
     assert len(heads) == 2 * len(MEASURES)
     assert "lesion position error [mm], n = 2" in heads
     (last,) = [row for row in tables[1] if row.startswith("| real_target")]
     assert last.rstrip("| ").count("|") < tables[1][0].count("|") - 1  # the lesion's cell is empty
-    (best,) = [row for row in tables[0] if row.startswith("| mean_target")]
-    assert best.count("*") == 5  # of six measures one has no better way
+    best = [row for table in tables[:2] for row in table if row.startswith("| mean_target")]
+    assert sum(row.count("*") for row in best) == 6  # of seven measures one has no better way
+
+
+def test_figures_of_all_cases_together(tmp_path: Path) -> None:
+    report = write_report(write_made_evaluation(tmp_path / "evaluation"))
+    page = report.page.read_text()
+    sections = {part.splitlines()[0]: part for part in report.text.split("## ")}
+    concordance = sections["CC -> MLO: radiomics of 9 lesions"]
+    head, _, model, *_ = (line for line in concordance.splitlines() if line.startswith("|"))
+    assert [cell.strip() for cell in head.strip("|").split("|")][1:] == [
+        *("all [95 % interval]", "excellent", "firstorder", "glcm")
+    ]
+    assert [cell.strip() for cell in model.strip("|").split("|")] == [
+        *("model", "0.30 [0.26, 0.35]", "8%", "0.30", "0.30")
+    ]
+    assert "feature network, MLO -> CC" in sections["Distance to real views"]
+    assert "1.50" in sections["Distance to real views"]
+    assert "own is better" in sections["Does the radiomic vector matter: shuffled"]
+    assert "undecided" in sections["Does the radiomic vector matter: swap"]
+    assert page.count("own is better") == 2
+    assert page.count("radiomics of 9 lesions") == 2 * 2  # heading and label, two directions
+
+
+def test_without_such_figures_their_section_is_absent(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    path = folder / "summary.json"
+    summary = json.loads(path.read_text())
+    summary |= {"trade_off": [], "lesion_concordance": {"model": {}}, "distribution": {}, "conditioning": {}}
+    path.write_text(json.dumps(summary))
+    report = write_report(folder)
+    assert "radiomics of" not in report.text
+    for name in ("over-cases", "trade-off"):
+        assert f'id="{name}"' not in report.page.read_text()
 
 
 def test_tables_are_aligned_and_fit_a_terminal(tmp_path: Path) -> None:
@@ -86,7 +119,7 @@ def test_chance_and_a_single_patient_are_said(tmp_path: Path) -> None:
         sentence = "beats the best baseline in 2 of 3 measures; undecided in 1 (in-breast SSIM)."
         assert text.count(sentence) == 2
         assert "[one patient]" in text
-    assert page.count(">undecided<") == 2
+    assert page.count('words undecided">undecided<') == 2
 
 
 def test_a_report_made_again_has_the_same_bytes(tmp_path: Path) -> None:

@@ -24,7 +24,14 @@ GROUPS = {
     "lesion": "Lesion",
 }
 """Titles of the measures' groups, in their order."""
-KINDS = ("model", "baseline", "warning", "reference")
+KINDS = {
+    "model": "model",
+    "checkpoint": "the model of another epoch",
+    "baseline": "baselines",
+    "warning": "the truth blurred, as a warning",
+    "reference": "the truth itself",
+}
+"""Titles of the methods' kinds, in their order."""
 SURE = 0.05  # a p value above it decides nothing
 
 
@@ -90,6 +97,34 @@ class Margin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Concordance:
+    """CCC of a class of the lesions' radiomic features, and the share of its features that is excellent."""
+
+    ccc: Estimate
+    excellent: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """A mean with the p value of the test that it is zero; None where there are too few patients."""
+
+    estimate: Estimate
+    p: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditioning:
+    """What other cases' radiomic vectors do to the lesions; see docs/architecture.md."""
+
+    error_true: Estimate
+    error_shuffled: Estimate
+    advantage: Tested
+    correlation: Tested
+    change_in_lesion: Estimate
+    change_elsewhere: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """A row of ``metrics.csv``: one synthetic view's scores by the measures' names, None where there is none."""
 
@@ -112,6 +147,10 @@ class Evaluation:
         methods: estimates by method, direction and measure.
         margins: by direction and measure.
         family: the measures that are tested together, and how; may be empty.
+        trade_off: shape error and spectral error by direction and method.
+        concordance: by method, direction and class of features.
+        distribution: ratio to the real test views' distance, by kind of features, method and direction.
+        conditioning: by direction.
         rows: of ``metrics.csv``.
     """
 
@@ -122,6 +161,10 @@ class Evaluation:
     methods: Mapping[str, Mapping[Direction, Mapping[str, Estimate]]]
     margins: Mapping[Direction, Mapping[str, Margin]]
     family: Mapping[str, Any]
+    trade_off: Mapping[Direction, Mapping[str, tuple[float, float]]]
+    concordance: Mapping[str, Mapping[Direction, Mapping[str, Concordance]]]
+    distribution: Mapping[str, Mapping[str, Mapping[Direction, float]]]
+    conditioning: Mapping[Direction, Conditioning]
     rows: tuple[Row, ...]
 
     @property
@@ -168,7 +211,7 @@ def read_evaluation(folder: Path) -> Evaluation:
     try:
         summary = json.loads(summary_path.read_text(encoding="utf-8"))
         measures = {name: Measure(name=name, **entry) for name, entry in summary["measures"].items()}
-        kinds = dict(sorted(summary["kinds"].items(), key=lambda item: KINDS.index(item[1])))
+        kinds = dict(sorted(summary["kinds"].items(), key=lambda item: list(KINDS).index(item[1])))
         methods = {
             method: {
                 Direction(direction): {name: _estimate(cell) for name, cell in cells.items()}
@@ -181,6 +224,30 @@ def read_evaluation(folder: Path) -> Evaluation:
             for direction, cells in summary["margins"].items()
         }
         protocol, family = dict(summary["protocol"]), dict(summary.get("family") or {})
+        trade_off: dict[Direction, dict[str, tuple[float, float]]] = {}
+        for point in summary.get("trade_off", ()):
+            errors = float(point["shape_error"]), float(point["spectral_error"])
+            trade_off.setdefault(Direction(point["direction"]), {})[point["method"]] = errors
+        concordance = {
+            method: {
+                Direction(direction): {
+                    name: Concordance(ccc=_estimate(cell), excellent=float(cell["excellent"]))
+                    for name, cell in cells.items()
+                }
+                for direction, cells in directions.items()
+            }
+            for method, directions in summary.get("lesion_concordance", {}).items()
+        }
+        distribution = {
+            features: {
+                method: {Direction(direction): float(cell["ratio"]) for direction, cell in directions.items()}
+                for method, directions in of_methods.items()
+            }
+            for features, of_methods in summary.get("distribution", {}).items()
+        }
+        conditioning = {
+            Direction(direction): _conditioning(cell) for direction, cell in summary.get("conditioning", {}).items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{summary_path} cannot be read ({type(error).__name__}: {error}); evaluate again to write it anew"
@@ -194,6 +261,10 @@ def read_evaluation(folder: Path) -> Evaluation:
         methods={name: methods[name] for name in kinds},
         margins=margins,
         family=family,
+        trade_off=trade_off,
+        concordance=concordance,
+        distribution=distribution,
+        conditioning=conditioning,
         rows=_read_rows(metrics_path, measures=measures),
     )
 
@@ -204,6 +275,22 @@ def _estimate(cell: Mapping[str, Any]) -> Estimate:
 
 def _margin(cell: Mapping[str, Any]) -> Margin:
     return Margin(baseline=str(cell["baseline"]), advantage=_estimate(cell), p=cell.get("p"), p_holm=cell.get("p_holm"))
+
+
+def _conditioning(cell: Mapping[str, Any]) -> Conditioning:
+    shuffled, swap = cell["shuffled"], cell["swap"]
+    return Conditioning(
+        error_true=_estimate(shuffled["error_true"]),
+        error_shuffled=_estimate(shuffled["error_shuffled"]),
+        advantage=_tested(shuffled["advantage"]),
+        correlation=_tested(swap["correlation"]),
+        change_in_lesion=_estimate(swap["change_in_lesion"]),
+        change_elsewhere=_estimate(swap["change_elsewhere"]),
+    )
+
+
+def _tested(cell: Mapping[str, Any]) -> Tested:
+    return Tested(estimate=_estimate(cell), p=cell["p"])
 
 
 def _require(

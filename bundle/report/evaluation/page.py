@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from markupsafe import Markup
 
 from bundle.atomic import replacing
 from bundle.datasets.csv_rows import read_rows
-from bundle.report.evaluation.folder import GROUPS, Estimate, Evaluation, Measure, read_evaluation
+from bundle.report.evaluation.folder import GROUPS, KINDS, Estimate, Evaluation, Measure, read_evaluation
 from bundle.report.evaluation.gallery import FULL_DIFFERENCE, TOLERANCE_MM, gallery_data
+from bundle.report.evaluation.over_cases import grids
 from bundle.report.evaluation.plots import interval_plot, trade_off_plot, training_plot
 from bundle.report.evaluation.table import markdown
 from bundle.report.evaluation.wording import (
@@ -87,6 +88,8 @@ def _content(evaluation: Evaluation, *, results: Path, others: Sequence[tuple[st
     training = _training(results) if results.is_file() else []
     gallery = gallery_data(evaluation)
     sections = [("result", "Result"), ("measures", "All measures")]
+    over_cases = grids(evaluation)
+    sections += [("over-cases", "Radiomics and conditioning")] * bool(over_cases)
     sections += [("trade-off", "Shape against sharpness")] * bool(trade_off)
     sections += [("training", "Training")] * bool(training)
     sections += [("cases", "Cases")] * bool(gallery)
@@ -97,6 +100,7 @@ def _content(evaluation: Evaluation, *, results: Path, others: Sequence[tuple[st
         "sections": [*sections, ("protocol", "Protocol")],
         "directions": [_direction(evaluation, direction) for direction in evaluation.directions],
         "kinds": evaluation.kinds,
+        "kind_titles": {kind: title for kind, title in KINDS.items() if kind in evaluation.kinds.values()},
         "family": evaluation.family,
         "groups": [
             (
@@ -106,6 +110,7 @@ def _content(evaluation: Evaluation, *, results: Path, others: Sequence[tuple[st
             for group in GROUPS
             if any(each.group == group for each in evaluation.measures.values())
         ],
+        "over_cases": over_cases,
         "trade_off": trade_off,
         "training": training,
         "gallery": gallery,
@@ -201,36 +206,20 @@ def _training(results: Path) -> list[tuple[str, Markup]]:
 
 
 def _trade_off(evaluation: Evaluation, *, others: Sequence[tuple[str, Evaluation]]) -> list[tuple[str, Markup]]:
-    """Draw the first measure of the group ``shape`` against the first of ``realism``, of those with a better way."""
-    axes = []
-    for group in ("shape", "realism"):
-        found = [each for each in evaluation.measures.values() if each.group == group and each.better is not None]
-        if not found:
-            return []
-        axes.append(found[0])
-    x, y = axes
-    plots = []
-    for direction in evaluation.directions:
-        points = {name: _point(cells[direction], x, y) for name, cells in evaluation.methods.items()}
-        known = {name: point for name, point in points.items() if point is not None}
-        checkpoints = [(name, _point(other.methods[other.model][direction], x, y)) for name, other in others]
-        plots.append(
-            (
-                _arrow(direction),
-                trade_off_plot(
-                    known,
-                    kinds=evaluation.kinds,
-                    checkpoints=[(name, point) for name, point in checkpoints if point is not None],
-                    x=x,
-                    y=y,
-                    direction=direction,
-                ),
-            )
+    return [
+        (
+            _arrow(direction),
+            trade_off_plot(
+                evaluation.trade_off[direction],
+                kinds=evaluation.kinds,
+                checkpoints=[
+                    (name, other.trade_off[direction][other.model])
+                    for name, other in others
+                    if other.model in other.trade_off.get(direction, {})
+                ],
+                direction=direction,
+            ),
         )
-    return plots
-
-
-def _point(cells: Mapping[str, Any], x: Measure, y: Measure) -> tuple[float, float] | None:
-    if x.name not in cells or y.name not in cells:
-        return None
-    return cells[x.name].mean, cells[y.name].mean
+        for direction in evaluation.directions
+        if evaluation.trade_off.get(direction)
+    ]

@@ -25,6 +25,7 @@ PAINTS = {
     "baseline": "#010105",
     "warning": "#010106",
     "reference": "#010107",
+    "checkpoint": "#010108",
 }
 _MARKERS = {Direction.CC_TO_MLO: "o", Direction.MLO_TO_CC: "D"}
 _WIDENED = 1.5  # times the range of model and baselines: so far the truth and its blurred form may widen the axis
@@ -92,18 +93,14 @@ def trade_off_plot(
     *,
     kinds: Mapping[str, str],
     checkpoints: Sequence[tuple[str, tuple[float, float]]],
-    x: Measure,
-    y: Measure,
     direction: Direction,
 ) -> Markup:
-    """Draw one measure against another: a point per method, and the model's checkpoints joined in their order.
+    """Draw breast shape against sharpness: a point per method, and further checkpoints joined in their order.
 
     Args:
-        points: by method, the two means.
+        points: by method, shape error and spectral error.
         kinds: of the methods.
-        checkpoints: name and means of further evaluations of the model.
-        x: the measure along the horizontal axis.
-        y: that along the vertical one.
+        checkpoints: name and errors of further evaluations of the model.
         direction: of the views.
     """
     with matplotlib.rc_context(_STYLE):
@@ -113,25 +110,28 @@ def trade_off_plot(
         axes.grid()
         labelled = [(spaced(name), point, PAINTS[kinds[name]]) for name, point in points.items()]
         if checkpoints:
-            axes.plot(*zip(*(point for _, point in checkpoints), strict=True), color=PAINTS["model"], linewidth=0.8)
-            labelled += [(name, point, PAINTS["model"]) for name, point in checkpoints]
+            axes.plot(
+                *zip(*(point for _, point in checkpoints), strict=True), color=PAINTS["checkpoint"], linewidth=0.8
+            )
+            labelled += [(name, point, PAINTS["checkpoint"]) for name, point in checkpoints]
         for _, point, paint in labelled:
             axes.plot(*point, marker=_MARKERS[direction], color=paint, linestyle="")
-        _give_room(axes, x, y)
+        low, high = axes.get_xlim()
+        axes.set_xlim(low, high + 0.3 * (high - low))  # room for the names
         axes.set_box_aspect(0.8)
         figure.draw_without_rendering()  # the labels' places are known only then
         _label(axes, labelled)
-        axes.set_xlabel(x.title)
-        axes.set_ylabel(y.title)
+        axes.set_xlabel("shape error (1 - breast Dice)")
+        axes.set_ylabel("spectral error")
         return _svg(
             figure,
             name=f"trade-off {direction}",
-            label=f"{direction_words(direction)}: {y.title} against {x.title}, a point per method",
+            label=f"{direction_words(direction)}: spectral error against shape error, a point per method",
         )
 
 
 def _keep_in_view(axes: Axes, evaluation: Evaluation, measure: Measure) -> None:
-    """Let model and baselines decide the axis; what lies far beyond becomes an arrow at its end, with the number.
+    """Let model, checkpoint and baselines decide the axis; what lies far beyond becomes an arrow with the number.
 
     The real target's PSNR of 100 dB would otherwise press all others into one point.
     """
@@ -142,7 +142,7 @@ def _keep_in_view(axes: Axes, evaluation: Evaluation, measure: Measure) -> None:
             estimate = evaluation.methods[method][direction].get(measure.name)
             if estimate is None:
                 continue
-            if kind in ("model", "baseline"):
+            if kind in ("model", "checkpoint", "baseline"):
                 bounds += [bound for bound in (estimate.low, estimate.mean, estimate.high) if bound is not None]
             else:
                 beside.append((row, kind, estimate.mean))
@@ -167,14 +167,6 @@ def _keep_in_view(axes: Axes, evaluation: Evaluation, measure: Measure) -> None:
             color=PAINTS[kind],
             arrowprops={"arrowstyle": "->", "color": PAINTS[kind]},
         )
-
-
-def _give_room(axes: Axes, x: Measure, y: Measure) -> None:
-    """Turn the axes so that the lower left corner is the better one; leave room for labels on the right."""
-    low, high = axes.get_xlim()
-    near, far = 0.02 * (high - low), 0.3 * (high - low)
-    axes.set_xlim((high + near, low - far) if x.better == "higher" else (low - near, high + far))
-    axes.yaxis.set_inverted(y.better == "higher")
 
 
 def _label(axes: Axes, labelled: Sequence[tuple[str, tuple[float, float], str]]) -> None:

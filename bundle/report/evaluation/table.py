@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bundle.report.evaluation.folder import GROUPS, Evaluation, Measure
+from bundle.report.evaluation.over_cases import grids
 from bundle.report.evaluation.wording import (
     direction_words,
     headline_sentence,
@@ -30,6 +31,8 @@ def markdown(evaluation: Evaluation) -> str:
             _headline(evaluation, direction),
             _means(evaluation, direction),
         ]
+    for grid in grids(evaluation):
+        parts += [f"## {grid.title}", grid.note, aligned_table(grid.rows)]
     parts.append(
         "In brackets: 95 % interval over patients. A margin is positive where the model is better. * the best baseline."
         "\nn is given where not every image has the measure."

@@ -1,0 +1,137 @@
+"""Figures that only all cases together have: lesions' concordance, regions' distances, tests of the conditioning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bundle.report.evaluation.folder import SURE, Evaluation, Tested
+from bundle.report.evaluation.wording import direction_words, p_value, spaced, with_interval
+
+DECIMALS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A table for page and terminal.
+
+    Args:
+        title: above it.
+        note: how to read it.
+        rows: of cells; the first row is the head, the first column names the rows.
+    """
+
+    title: str
+    note: str
+    rows: tuple[tuple[str, ...], ...]
+
+
+def grids(evaluation: Evaluation) -> list[Grid]:
+    """Lay out what the evaluation has of them; a table without any figure is left out."""
+    found = [*_concordance(evaluation), _distances(evaluation), _shuffled(evaluation), _swap(evaluation)]
+    return [grid for grid in found if len(grid.rows) > 1]
+
+
+def _concordance(evaluation: Evaluation) -> list[Grid]:
+    tables = []
+    for direction in evaluation.directions:
+        of_methods = {
+            method: evaluation.concordance[method][direction]
+            for method in evaluation.kinds
+            if evaluation.concordance.get(method, {}).get(direction)
+        }
+        classes = [
+            name for name in dict.fromkeys(name for each in of_methods.values() for name in each) if name != "all"
+        ]
+        rows: list[tuple[str, ...]] = [("", "all [95 % interval]", "excellent", *classes)]
+        lesions = 0
+        for method, found in of_methods.items():
+            everything = found.get("all")
+            lesions = max(lesions, *(each.ccc.n for each in found.values()))
+            rows.append(
+                (
+                    method,
+                    "" if everything is None else with_interval(everything.ccc, decimals=DECIMALS),
+                    "" if everything is None else f"{everything.excellent:.0%}",
+                    *(f"{found[name].ccc.mean:.{DECIMALS}f}" if name in found else "" for name in classes),
+                )
+            )
+        tables.append(
+            Grid(
+                title=f"{direction_words(direction)}: radiomics of {lesions} lesions",
+                note="Concordance correlation coefficient with the real lesions' features, mean over the features of a "
+                "class; excellent: share of all features with 0.9 or more.",
+                rows=tuple(rows),
+            )
+        )
+    return tables
+
+
+def _distances(evaluation: Evaluation) -> Grid:
+    columns = [
+        (features, direction)
+        for features, methods in evaluation.distribution.items()
+        for direction in evaluation.directions
+        if any(direction in ratios for ratios in methods.values())
+    ]
+    rows: list[tuple[str, ...]] = [
+        ("", *(f"{spaced(features)}, {direction_words(direction)}" for features, direction in columns))
+    ]
+    for method in evaluation.kinds:
+        ratios = [evaluation.distribution[features].get(method, {}).get(direction) for features, direction in columns]
+        if any(ratio is not None for ratio in ratios):
+            rows.append((method, *("" if each is None else f"{each:.{DECIMALS}f}" for each in ratios)))
+    return Grid(
+        title="Distance to real views",
+        note="Frechet distance of random regions' features to those of the training split's real views, over that of "
+        "the real test views: 1 is as near as real views are.",
+        rows=tuple(rows),
+    )
+
+
+def _shuffled(evaluation: Evaluation) -> Grid:
+    rows = [("", "n", "own vector", "another's", "advantage [95 % interval]", "p", "verdict")]
+    for direction, found in evaluation.conditioning.items():
+        rows.append(
+            (
+                direction_words(direction),
+                str(found.advantage.estimate.n),
+                f"{found.error_true.mean:.3f}",
+                f"{found.error_shuffled.mean:.3f}",
+                with_interval(found.advantage.estimate, decimals=3, sign="+"),
+                p_value(found.advantage.p),
+                _verdict(found.advantage, better="own is better", worse="own is worse"),
+            )
+        )
+    return Grid(
+        title="Does the radiomic vector matter: shuffled",
+        note="Error of the lesion's features with the lesion's own vector, and with other lesions' vectors.",
+        rows=tuple(rows),
+    )
+
+
+def _swap(evaluation: Evaluation) -> Grid:
+    rows = [("", "n", "correlation [95 % interval]", "p", "verdict", "change in lesion", "elsewhere")]
+    for direction, found in evaluation.conditioning.items():
+        rows.append(
+            (
+                direction_words(direction),
+                str(found.correlation.estimate.n),
+                with_interval(found.correlation.estimate, decimals=3, sign="+"),
+                p_value(found.correlation.p),
+                _verdict(found.correlation, better="follows it", worse="opposes it"),
+                f"{found.change_in_lesion.mean:.4f}",
+                f"{found.change_elsewhere.mean:.4f}",
+            )
+        )
+    return Grid(
+        title="Does the radiomic vector matter: swap",
+        note="Whether the lesion's features change as the vector did; the views' changes are of grey values in [0, 1].",
+        rows=tuple(rows),
+    )
+
+
+def _verdict(tested: Tested, *, better: str, worse: str) -> str:
+    low, high = tested.estimate.low, tested.estimate.high
+    if low is None or high is None or low <= 0 <= high or tested.p is None or tested.p > SURE:
+        return "undecided"
+    return better if low > 0 else worse

@@ -56,7 +56,7 @@ def prepare(
         workers: views worked on at once; -1 for one per core.
         scheduler: address of a Dask scheduler, as tcp://10.0.0.1:8786, whose workers then do the work.
         radiomics_config: settings of the radiomic features.
-        overwrite: remove a preparation that the output holds.
+        overwrite: where the output holds a preparation with other settings, redo what depends on them.
         key: for dicom: file with the key of the patients' pseudonyms, outside the output; made at first use.
         masks: for dicom: CSV file with the columns image, mask and lesion.
         table: for table: CSV file with the columns patient, side, view, image, mask, lesion and spacing.

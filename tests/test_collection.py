@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -253,6 +254,29 @@ def test_other_settings_are_refused_unless_overwritten(source, prepared, tmp_pat
     assert (output / "datalist.json").read_bytes() == (prepared[1] / "datalist.json").read_bytes()
     assert prepare(source, output, seed=1, overwrite=True).reused_views == 0
     assert json.loads((output / "preparation.json").read_text())["seed"] == 1
+
+
+def test_a_changed_setting_redoes_what_depends_on_it(source, prepared, tmp_path):
+    output = tmp_path / "output"
+    shutil.copytree(prepared[1], output)
+    splits = {row["pair_id"]: row["split"] for row in read_rows(output / "pairs.csv")}
+    (output / "views" / "P_99999_L_CC.json").write_text("{}")  # of a view that is no longer wanted
+    (output / "images" / "P_99999_L_CC_breast.nii.gz").write_bytes(b"")
+    (output / "images" / ".123.P_00001_L_CC_image.nii").write_bytes(b"")  # of a worker that was killed
+    fractions = {Split.TRAINING: 0.3, Split.VALIDATION: 0.2, Split.TEST: 0.5}
+    summary = prepare(source, output, fractions=fractions, overwrite=True)
+    moved = [row for row in read_rows(output / "pairs.csv") if row["split"] != splits[row["pair_id"]]]
+    assert 0 < len(moved) < len(splits)
+    assert summary.reused_views == 2 * (len(splits) - len(moved))  # a split decides which views have regions
+    afresh = tmp_path / "afresh"
+    prepare(source, afresh, fractions=fractions)
+    assert contents(output) == contents(afresh)
+    radiomics = replace(RADIOMICS, least_pixels=20)
+    assert prepare(source, output, fractions=fractions, radiomics=radiomics, overwrite=True).reused_views == 0
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_folder_with_other_files_is_left_alone(source, tmp_path):

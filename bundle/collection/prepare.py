@@ -13,7 +13,6 @@ In the output folder:
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -126,7 +125,8 @@ def prepare_collection(
         fractions: part of the patients in each split.
         seed: of the split and of the random regions.
         workers: views worked on at once; -1 for one per core.
-        overwrite: remove a preparation that the output holds, whatever its settings.
+        overwrite: bring a preparation that the output holds to these settings; the views that the change does not touch
+            are kept, those that are no longer wanted are removed.
         split_rule: by chance, or the collection's own.
         side_files: what the collections dicom and table need beside their folder.
         scheduler: address of a Dask scheduler whose workers make the views ready; empty for this machine's cores.
@@ -219,6 +219,7 @@ def prepare_collection(
     reused = len(results)
     missing = [task for task in tasks if task.name not in results]
     results.update(prepare_views(missing, workers=workers, scheduler=scheduler))
+    _remove_leftovers(output, names=set(results) if overwrite else None)
 
     complete: list[Pair] = []
     for pair in pairs:
@@ -278,12 +279,7 @@ def _open_output(output: Path, *, settings: Mapping[str, Any], versions: Mapping
     if output.exists() and not output.is_dir():
         raise FileExistsError(f"output {output} is a file; give a folder")
     if preparation_path.is_file():
-        if overwrite:
-            for name in _FOLDERS:
-                shutil.rmtree(output / name, ignore_errors=True)
-            for name in _TABLES:
-                (output / name).unlink(missing_ok=True)
-        else:
+        if not overwrite:
             _refuse_other_settings(preparation_path, settings)
     elif output.is_dir() and any(output.iterdir()):
         raise FileExistsError(f"output {output} holds other files and no {_PREPARATION_NAME}; give an empty folder")
@@ -293,6 +289,14 @@ def _open_output(output: Path, *, settings: Mapping[str, Any], versions: Mapping
     for name in _TABLES:
         (output / name).unlink(missing_ok=True)
     write_json(preparation_path, {**settings, "versions": dict(versions)})
+
+
+def _remove_leftovers(output: Path, *, names: set[str] | None) -> None:
+    """Remove what workers that died were writing and, where names are given, the files of all other views."""
+    for path in (path for folder in _FOLDERS for path in (output / folder).iterdir()):
+        name = path.name.partition(".")[0] if path.suffix == ".json" else path.name.rpartition("_")[0]
+        if path.name.startswith(".") or (names is not None and name not in names):
+            path.unlink()
 
 
 def _refuse_other_settings(preparation_path: Path, settings: Mapping[str, Any]) -> None:

@@ -160,6 +160,8 @@ def test_the_whole_run_under_torchrun(prepared_collection: Path, tmp_path: Path)
         rows = list(csv.DictReader(stream))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert ended.stdout.count("R2 on the validation split's regions") == 1, "one process trains the feature network"
+    assert len(list((folder / "tensorboard").iterdir())) == 1, "one process writes"
+    assert (folder / "curves.png").is_file()
     checkpoint = torch.load(folder / "checkpoint.pt", weights_only=True)
     assert not any(name.startswith("module.") for name in checkpoint["generator"])
     Generator(channels=[8, 16, 16], condition=128).load_state_dict(torch.load(folder / "model.pt", weights_only=True))

@@ -29,6 +29,7 @@ from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from bundle.training.activations import checkpoint_activations
 from bundle.training.batch import PairedBatch
+from bundle.training.compilation import compile_checked
 from bundle.training.failures import require_finite
 from bundle.training.processes import unwrapped
 
@@ -67,7 +68,7 @@ class ViewSynthesisTrainer(Trainer):
         gradient_norm: gradients are clipped to this norm, each network's by itself.
         input_noise: standard deviation of the Gaussian noise on the discriminator's target input; 0 for none.
         amp: autocast to bfloat16 on the device.
-        compile: run generator and discriminator through ``torch.compile``; the first steps take minutes.
+        compile: run the generator through ``torch.compile``; the first step takes minutes.
         activation_checkpointing: keep fewer activations of generator and feature network; a step takes a third longer.
         train_handlers: handlers with ``attach``.
     """
@@ -127,13 +128,11 @@ class ViewSynthesisTrainer(Trainer):
         # Not MONAI's argument: it would make a gradient scaler, which bfloat16 does not need.
         self.amp = read_switch(amp, name="amp")
         self.compile = read_switch(compile, name="compile")
+        self._is_compiled = False
         self.activation_checkpointing = read_switch(activation_checkpointing, name="activation_checkpointing")
         if self.activation_checkpointing:
             checkpoint_activations(self.generator)
             checkpoint_activations(self.feature_network)
-        if self.compile:
-            unwrapped(self.generator).compile()
-            unwrapped(self.discriminator).compile()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -216,6 +215,10 @@ class ViewSynthesisTrainer(Trainer):
 
         image = batch.image.contiguous(memory_format=torch.channels_last)
         autocast = torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=self.amp)
+        if self.compile and not self._is_compiled:
+            with autocast:
+                compile_checked(unwrapped(self.generator), image, batch.radiomics, batch.target_view)
+            self._is_compiled = True
         with autocast:
             pred = self.generator(image, batch.radiomics, batch.target_view).to(batch.label.dtype)
             d_losses = self.discriminator_losses(batch, pred.detach())

@@ -37,7 +37,7 @@ clean:  ## remove what the demo and the tools wrote (not .venv)
 verify: $(INSTALLED)  ## what the MONAI Model Zoo checks: metadata, network, export, workflow properties
 	@$(RUN) -m scripts.verify
 
-bench: $(INSTALLED)  ## speed of reading, preparation and radiomics, one process against two
+bench: $(INSTALLED)  ## speed of reading, preparation, radiomics and training; memory of a training step
 	@$(RUN) -m scripts.bench
 
 DEMO_TRAIN := "['configs/train.json','configs/demo.json']"

@@ -1,4 +1,4 @@
-"""Measure the speed of the parts: ``python -m scripts.bench [reading] [preparation] [radiomics]``, all without a name.
+"""Measure speed and memory of the parts: ``python -m scripts.bench [SECTION ...]``, all sections without a name.
 
 On a machine that others use, times are worth nothing by themselves: what is compared is measured in turns within one
 run, and beside the times stand the processor seconds, which other programs hardly change.
@@ -40,6 +40,7 @@ from bundle.radiomics.settings import RadiomicsSettings, read_settings
 from bundle.records import View
 from bundle.vocabulary import Split
 from scripts.arguments import refuse_unexpected, whole_number
+from scripts.bench_training import memory, training
 from scripts.prepare import RADIOMICS_CONFIG
 
 FILM_SHAPE = (4600, 3000)
@@ -72,7 +73,7 @@ def bench(*sections: str, rounds: int = 3, **unknown_options: object) -> None:
     """Measure, and print the figures; nothing is kept.
 
     Args:
-        *sections: reading, preparation, radiomics; all where none is named.
+        *sections: reading, preparation, radiomics, training, memory; all where none is named.
         rounds: how often each comparison is made; medians are printed.
         **unknown_options: refused.
     """
@@ -169,6 +170,8 @@ SECTIONS: dict[str, Callable[[Path, int], Iterator[str]]] = {
     "reading": reading,
     "preparation": preparation,
     "radiomics": radiomics,
+    "training": training,
+    "memory": memory,
 }
 """Each takes a folder for its files and the number of rounds, and yields lines; add a section by adding it here."""
 

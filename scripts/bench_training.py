@@ -158,7 +158,7 @@ def _shares(trainer: ViewSynthesisTrainer, batch: PairedBatch, rounds: int) -> I
     seconds["L_view"] = seconds.pop("L_GAN, L_view") - seconds["L_GAN"]
     seconds["L_rad"] = seconds.pop("L_percep, L_rad") - seconds["L_percep"]
     total = sum(seconds.values())
-    yield f"a step in pieces, {1000 * total:.0f} ms together:"
+    yield f"a step in pieces, {1000 * total:.0f} ms together"
     for name, value in sorted(seconds.items(), key=lambda each: -each[1]):
         yield f"  {name}: {1000 * value:.0f} ms, {value / total:.0%}"
 

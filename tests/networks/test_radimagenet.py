@@ -1,5 +1,6 @@
 """A made-up file in the shape of RadImageNet's ResNet-50, against a ResNet-50 that is written out here."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,14 @@ def _written_out(state: dict[str, Tensor], image: Tensor) -> list[Tensor]:
             x = (x + y).relu()
         levels.append(x)
     return levels
+
+
+@pytest.fixture(autouse=True)
+def _small_leftovers(tmp_path: Path) -> Iterator[None]:
+    """Pytest keeps what tests write; these files have 100 MB each."""
+    yield
+    for path in tmp_path.glob("*.pt"):
+        path.unlink()
 
 
 def _file(folder: Path, state: object) -> Path:

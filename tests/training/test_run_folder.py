@@ -14,6 +14,7 @@ import pytest
 import torch
 from ignite.engine import Events
 from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.networks.nets import ResNetFeatures
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -364,6 +365,23 @@ class TestRefusals:
             (copy_of_finished / name).unlink()
         workflow = training_workflow(copy_of_finished, max_epochs=EPOCHS, dataset_dir=str(tmp_path))
         with pytest.raises(SystemExit, match=r"other settings \(datalist_hash\)"):
+            workflow.run()
+
+    def test_another_perceptual_network_in_the_same_folder(
+        self, finished: Path, training_workflow: MakeWorkflow, tmp_path: Path
+    ) -> None:
+        """A made-up file of weights by configs/radimagenet.json, trained with; then not taken for the default."""
+        run, weights = tmp_path / "run", tmp_path / "resnet50.pt"
+        torch.manual_seed(0)
+        torch.save(ResNetFeatures("resnet50", pretrained=False, spatial_dims=2, in_channels=3).state_dict(), weights)
+        override = json.loads((ROOT / "configs" / "radimagenet.json").read_text())
+        training_workflow(run, max_epochs=1, **override, **{"perceptual_network#weights": str(weights)}).run()
+        weights.unlink()  # 100 MB, and pytest keeps what tests write
+        (row,) = _rows(run)
+        assert np.isfinite(float(row["loss_percep"]))
+        assert row["loss_percep"] != _rows(finished)[0]["loss_percep"]
+        workflow = training_workflow(run, max_epochs=2)
+        with pytest.raises(SystemExit, match=r"other settings \(perceptual_network\)"):
             workflow.run()
 
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut"])

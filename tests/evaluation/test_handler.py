@@ -87,7 +87,7 @@ def test_the_report_can_be_made_of_what_is_written(evaluated: Path) -> None:
     report = write_report(evaluated)
     assert "## CC -> MLO: 4 test images of 4 patients" in report.text
     assert "linear_regression" in report.text
-    assert report.page.read_text().count("data:image/webp") == 8 * 3  # this evaluation's sources are nobody's targets
+    assert report.page.read_text().count("data:image/png") == 8 * 3  # this evaluation's sources are nobody's targets
 
 
 def test_the_scores_are_scikit_images(evaluated: Path) -> None:

@@ -94,6 +94,7 @@ def test_tables_are_aligned_and_fit_a_terminal(tmp_path: Path) -> None:
     for table in (each.splitlines() for each in tables if each.startswith("|")):
         assert len({len(line) for line in table}) == 1
         assert len(table[0]) <= 120
+    assert max(map(len, lines)) <= 120
 
 
 def test_a_model_behind_is_said_to_be_worse(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_a_model_behind_is_said_to_be_worse(tmp_path: Path) -> None:
     sentence = (
         "beats the best baseline in 0 of 3 measures; is worse in 3 (in-breast SSIM, in-breast PSNR [dB], shape error)"
     )
-    assert sentence in report.text
+    assert sentence in " ".join(report.text.split())
     assert sentence in report.page.read_text()
 
 
@@ -117,7 +118,7 @@ def test_chance_and_a_single_patient_are_said(tmp_path: Path) -> None:
     page = report.page.read_text()
     for text in (report.text, page):
         sentence = "beats the best baseline in 2 of 3 measures; undecided in 1 (in-breast SSIM)."
-        assert text.count(sentence) == 2
+        assert " ".join(text.split()).count(sentence) == 2
         assert "[one patient]" in text
     assert page.count('words undecided">undecided<') == 2
 
@@ -180,7 +181,7 @@ def test_the_page_refers_to_nothing_outside_itself_and_no_id_occurs_twice(tmp_pa
 def test_equal_pictures_are_kept_once(tmp_path: Path) -> None:
     folder = write_made_evaluation(tmp_path / "evaluation", pairs=4)
     # The source of one direction is the target of the other: two real views and two synthetic ones per pair.
-    assert write_report(folder).page.read_text().count("data:image/webp") == 4 * 4
+    assert write_report(folder).page.read_text().count("data:image/png") == 4 * 4
 
 
 def test_a_damaged_picture_is_named_and_the_older_report_stays(tmp_path: Path) -> None:
@@ -188,7 +189,7 @@ def test_a_damaged_picture_is_named_and_the_older_report_stays(tmp_path: Path) -
     before = write_report(folder).page.read_bytes()
     picture = folder / "cases" / "0_cc_to_mlo" / "real.png"
     picture.write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"0_cc_to_mlo/real\.png cannot be read as a picture"):
+    with pytest.raises(ValueError, match=r"0_cc_to_mlo/real\.png cannot be read as a PNG picture"):
         write_report(folder)
     assert (folder / "report.html").read_bytes() == before
 

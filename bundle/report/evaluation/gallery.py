@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -23,39 +22,37 @@ FULL_DIFFERENCE = 0.4  # of the intensity range, shown in full colour
 
 
 class Pictures:
-    """The page's pictures, each once: the source of one direction is often the target of the other.
-
-    They are lossless, so that the difference which the page computes is that of the 8-bit views.
-    """
+    """The page's pictures, each once: the source of one direction is often the target of the other."""
 
     def __init__(self) -> None:
         self.addresses: list[str] = []
         self._numbers: dict[bytes, int] = {}
 
     def add(self, path: Path, *, size: tuple[int, int]) -> int:
-        """Take a picture and return its number in `addresses`.
+        """Take a picture as it is and return its number in `addresses`.
 
         Args:
-            path: an 8-bit grey picture.
+            path: a PNG picture in 8-bit grey.
             size: rows and columns that it must have.
 
         Raises:
-            ValueError: it cannot be read, or has another size.
+            ValueError: it cannot be read, or is another picture than that.
         """
-        try:
-            with Image.open(path) as opened:
-                grey = opened.convert("L")
-        except OSError as error:
-            raise ValueError(f"{path} cannot be read as a picture: {error}; evaluate again") from error
-        if (grey.height, grey.width) != size:
-            raise ValueError(f"{path} has {grey.height} x {grey.width} pixels, the canvas {size[0]} x {size[1]}")
-        key = hashlib.sha256(np.asarray(grey).tobytes()).digest()
-        if key not in self._numbers:
-            stream = io.BytesIO()
-            grey.save(stream, format="WEBP", lossless=True, method=6)
-            self._numbers[key] = len(self.addresses)
-            self.addresses.append("data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii"))
-        return self._numbers[key]
+        content = path.read_bytes()
+        if content not in self._numbers:
+            try:
+                with Image.open(io.BytesIO(content), formats=("PNG",)) as opened:
+                    opened.load()
+            except (OSError, SyntaxError) as error:
+                raise ValueError(f"{path} cannot be read as a PNG picture: {error}; evaluate again") from error
+            if (opened.height, opened.width, opened.mode) != (*size, "L"):
+                raise ValueError(
+                    f"{path} has {opened.height} x {opened.width} pixels of mode {opened.mode}, the canvas "
+                    f"{size[0]} x {size[1]} of mode L"
+                )
+            self._numbers[content] = len(self.addresses)
+            self.addresses.append("data:image/png;base64," + base64.b64encode(content).decode("ascii"))
+        return self._numbers[content]
 
 
 def gallery_data(evaluation: Evaluation) -> dict[str, Any] | None:

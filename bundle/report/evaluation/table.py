@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from bundle.report.evaluation.folder import GROUPS, Evaluation, Measure
@@ -27,12 +28,12 @@ def markdown(evaluation: Evaluation) -> str:
         parts += [
             f"## {direction_words(direction)}: {evaluation.images(direction)} test images "
             f"of {evaluation.patients(direction)} patients",
-            headline_sentence(evaluation, direction),
+            textwrap.fill(headline_sentence(evaluation, direction), WIDEST),
             _headline(evaluation, direction),
             _means(evaluation, direction),
         ]
     for grid in grids(evaluation):
-        parts += [f"## {grid.title}", grid.note, aligned_table(grid.rows)]
+        parts += [f"## {grid.title}", textwrap.fill(grid.note, WIDEST), aligned_table(grid.rows)]
     parts.append(
         "In brackets: 95 % interval over patients. A margin is positive where the model is better. * the best baseline."
         "\nn is given where not every image has the measure."

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bundle.atomic import replacing
+from bundle.evaluation.agreement import Concordance, Distance
 from bundle.evaluation.bootstrap import Interval
+from bundle.evaluation.conditioning import ConditioningResult, Tested
 from bundle.evaluation.measures import MEASURES
 from bundle.evaluation.scoring import ImageScore
 from bundle.evaluation.summary import FAMILY, Margin, Summary
+from bundle.vocabulary import Direction
 
 DECIMALS = 6  # in both files
 
@@ -41,12 +44,23 @@ def write_metrics(scores: Sequence[ImageScore], *, path: Path) -> Path:
     return path
 
 
-def write_summary(summary: Summary, *, protocol: Mapping[str, Any], path: Path) -> Path:
-    """Write protocol, measures, methods' scores and the model's margins as JSON; docs/architecture.md has the keys.
+def write_summary(
+    summary: Summary,
+    *,
+    protocol: Mapping[str, Any],
+    concordance: Mapping[str, Mapping[Direction, Mapping[str, Concordance]]],
+    distances: Mapping[str, Mapping[str, Mapping[Direction, Distance]]],
+    conditioning: Mapping[Direction, ConditioningResult],
+    path: Path,
+) -> Path:
+    """Write everything but the images' scores as JSON; docs/architecture.md has the keys.
 
     Args:
-        summary: what to write.
+        summary: the methods' scores and the model's margins.
         protocol: how the figures came about, in words and numbers.
+        concordance: of the lesions' radiomic features.
+        distances: of the regions' features.
+        conditioning: whether the radiomic vector matters.
         path: file to write; its folder exists.
 
     Raises:
@@ -82,10 +96,70 @@ def write_summary(summary: Summary, *, protocol: Mapping[str, Any], path: Path) 
             "test": "Wilcoxon signed-rank test of the patients' mean advantages over the best baseline, two-sided",
             "correction": "Holm",
         },
+        "trade_off": _trade_off(summary),
+        "lesion_concordance": {
+            method: {
+                str(direction): {
+                    name: {**_interval(found.interval), "excellent": round(found.excellent, DECIMALS)}
+                    for name, found in classes.items()
+                }
+                for direction, classes in directions.items()
+            }
+            for method, directions in concordance.items()
+        },
+        "distribution": {
+            features: {
+                method: {
+                    str(direction): {
+                        "distance": round(found.distance, DECIMALS),
+                        "floor": round(found.floor, DECIMALS),
+                        "ratio": round(found.ratio, DECIMALS),
+                    }
+                    for direction, found in directions.items()
+                }
+                for method, directions in methods.items()
+            }
+            for features, methods in distances.items()
+        },
+        "conditioning": {str(direction): _conditioning(found) for direction, found in conditioning.items()},
     }
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return path
+
+
+def _trade_off(summary: Summary) -> list[dict[str, Any]]:
+    """Shape error (1 - breast Dice) beside spectral error, a point per method and direction."""
+    return [
+        {
+            "method": method,
+            "direction": str(direction),
+            "shape_error": round(1 - measures["breast_dice"].mean, DECIMALS),
+            "spectral_error": round(measures["spectral_error"].mean, DECIMALS),
+        }
+        for method, directions in summary.methods.items()
+        for direction, measures in directions.items()
+        if {"breast_dice", "spectral_error"} <= set(measures)
+    ]
+
+
+def _conditioning(found: ConditioningResult) -> dict[str, Any]:
+    return {
+        "shuffled": {
+            "error_true": _interval(found.error_true),
+            "error_shuffled": _interval(found.error_shuffled),
+            "advantage": _tested(found.advantage),
+        },
+        "swap": {
+            "correlation": _tested(found.correlation),
+            "change_in_lesion": _interval(found.change_in_lesion),
+            "change_elsewhere": _interval(found.change_elsewhere),
+        },
+    }
+
+
+def _tested(found: Tested) -> dict[str, Any]:
+    return {**_interval(found.interval), "p": _rounded(found.p)}
 
 
 def _margin(margin: Margin) -> dict[str, Any]:

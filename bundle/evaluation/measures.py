@@ -239,6 +239,15 @@ MEASURES = (
         in_family=True,
     ),
     Measure(
+        name="lesion_radiomics_error",
+        title="lesion radiomics",
+        description="mean absolute difference of the radiomic features at the real lesion's place from the real "
+        "lesion's, each standardized by the training split's real regions",
+        group=Group.LESION,
+        better=Better.LOWER,
+        decimals=2,
+    ),
+    Measure(
         name="hallucinated_lesions",
         title="hallucinated lesions",
         description="number of blobs in the synthetic view of a target without a lesion that are brighter than those "

@@ -10,6 +10,7 @@ from scipy import ndimage
 MODEL = "model"
 TARGET = "target"
 TARGET_BLURRED = "target_blurred"
+LAST_EPOCH = "model_last_epoch"
 # A lesion's edge and all texture are gone, the breast's form is not.
 BLUR_MM = 4.0
 
@@ -21,12 +22,14 @@ class Kind(StrEnum):
     BASELINE = "baseline"
     WARNING = "warning"
     REFERENCE = "reference"
+    CHECKPOINT = "checkpoint"
 
 
-OF_THE_TRUTH = {
+BESIDE_THEM = {
     TARGET_BLURRED: f"the real target view, blurred by a Gaussian of {BLUR_MM:g} mm: what a measure gives to an image "
     "without any texture",
     TARGET: "the real target view itself: what a measure gives at best",
+    LAST_EPOCH: "the model with the weights of its training run's last epoch instead of the best one's",
 }
 
 

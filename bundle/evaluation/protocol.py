@@ -7,8 +7,10 @@ from typing import Any
 
 from bundle.evaluation.baselines import Baseline
 from bundle.evaluation.bootstrap import LEVEL
-from bundle.evaluation.methods import OF_THE_TRUTH
-from bundle.evaluation.real_views import BlobLevels
+from bundle.evaluation.conditioning import DONORS
+from bundle.evaluation.features import REGIONS_PER_VIEW
+from bundle.evaluation.methods import BESIDE_THEM
+from bundle.evaluation.real_views import RealViews
 from bundle.metrics.blobs import INNER_MM, OUTER_MM
 from bundle.metrics.blobs import MARGIN_MM as MARGIN_MM_OF_BLOBS
 from bundle.metrics.breast_shape import BREAST_LEVEL
@@ -29,7 +31,7 @@ def protocol(
     resamples: int,
     seed: int,
     baselines: Sequence[Baseline],
-    blob_levels: BlobLevels,
+    real_views: RealViews,
     training_pairs: int,
     patients: Mapping[Direction, int],
 ) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def protocol(
         resamples: bootstrap draws.
         seed: of the bootstrap.
         baselines: the methods beside the model.
-        blob_levels: from which contrast on a blob counts as a lesion.
+        real_views: what was learned from the training split's real views.
         training_pairs: from how many directed training pairs they learned.
         patients: number of test patients by direction.
     """
@@ -79,15 +81,37 @@ def protocol(
         ),
         "in_breast_mask": "the real target's breast mask, grown",
         "mask_growth_mm": GROWTH_MM,
+        "radiomics": (
+            "PyRadiomics on the pixels of the canvas, with the settings of the prepared collection; a region too small "
+            "or too flat has no features"
+        ),
+        "distribution": {
+            "regions": f"{REGIONS_PER_VIEW} random ellipses per view, the same in the real and the synthetic one",
+            "distance": "Frechet distance with Ledoit-Wolf covariances to real views of the training split",
+            "floor": "the real test views' distance to them; a ratio of 1 is as near as real views are",
+            "features": {
+                "radiomics": "radiomic features, standardized",
+                "feature_network": "hidden layer of the network of mammogram features, standardized",
+            },
+        },
+        "real_training_views": {str(position): count for position, count in real_views.views.items()},
+        "conditioning": {
+            "donors": f"{DONORS} test cases of other patients give their radiomic vectors",
+            "shuffled": "mean absolute standardized difference of the lesion's features from the real target's lesion",
+            "swap": (
+                "cosine, over the features but those of the shape, of the change of the lesion's features with the "
+                "change of the vector"
+            ),
+        },
         "hallucinated_lesions": {
             "blob": f"difference of Gaussians of {INNER_MM:g} and {OUTER_MM:g} mm, {MARGIN_MM_OF_BLOBS:g} mm inside",
-            "levels": {str(position): round(level, 4) for position, level in blob_levels.levels.items()},
+            "levels": {str(position): round(level, 4) for position, level in real_views.blob_levels.levels.items()},
             "sensitivity_for_real_lesions": {
-                str(position): round(share, 3) for position, share in blob_levels.sensitivity.items()
+                str(position): round(share, 3) for position, share in real_views.blob_levels.sensitivity.items()
             },
         },
         "baselines": {baseline.name: baseline.description for baseline in baselines},
-        "beside_them": dict(OF_THE_TRUTH),
+        "beside_them": dict(BESIDE_THEM),
         "baselines_learn_from": f"{training_pairs} directed pairs of the training split",
         "interval": {
             "level": LEVEL,

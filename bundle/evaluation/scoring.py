@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from bundle.evaluation.cases import Case
+from bundle.evaluation.features import lesion_vector, radiomic_vector
 from bundle.evaluation.real_views import BlobLevels
 from bundle.metrics.absolute_error import mean_absolute_error
 from bundle.metrics.blobs import blob_contrasts
@@ -22,6 +23,9 @@ from bundle.metrics.psnr import psnr_db
 from bundle.metrics.reference_protocol import reference_scores
 from bundle.metrics.spectrum import spectrum
 from bundle.metrics.ssim import ssim
+from bundle.networks.standardizer import RadiomicsStandardizer
+from bundle.radiomics.features import FEATURE_NAMES
+from bundle.radiomics.settings import RadiomicsSettings
 from bundle.vocabulary import Direction
 
 
@@ -34,6 +38,9 @@ class ImageScore:
         method: who made the synthetic view.
         values: by the names of `bundle.evaluation.measures.MEASURES`; NaN where the measure does not exist for the
             image.
+        lesion_radiomics: raw vector ``[F]`` of the synthetic view at the real target's lesions; NaN where there are
+            none with features.
+        region_radiomics: raw vectors ``[K, F]`` of the case's random regions; NaN where one has no features.
     """
 
     patient_id: str
@@ -41,6 +48,8 @@ class ImageScore:
     direction: Direction
     method: str
     values: Mapping[str, float]
+    lesion_radiomics: np.ndarray = field(default_factory=lambda: np.full(len(FEATURE_NAMES), math.nan))
+    region_radiomics: np.ndarray = field(default_factory=lambda: np.empty((0, len(FEATURE_NAMES))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,21 +59,32 @@ class ScoringSettings:
     Args:
         data_range: width of the intensity range; 1.0 for prepared views.
         spacing_mm: pixel spacing of the canvas.
+        radiomics: how radiomic features are extracted.
         blob_levels: from which contrast on a blob counts as a lesion.
+        standardizer: of radiomic features.
     """
 
     data_range: float
     spacing_mm: float
+    radiomics: RadiomicsSettings
     blob_levels: BlobLevels
+    standardizer: RadiomicsStandardizer
 
 
-def score_case(case: Case, synthetic: Mapping[str, torch.Tensor], settings: ScoringSettings) -> list[ImageScore]:
+def score_case(
+    case: Case,
+    synthetic: Mapping[str, torch.Tensor],
+    settings: ScoringSettings,
+    *,
+    drawn: Sequence[np.ndarray] = (),
+) -> list[ImageScore]:
     """Score the synthetic views of all methods against the case's real target view.
 
     Args:
         case: the test case.
         synthetic: ``[1, H, W]`` by method.
         settings: what all cases are scored with.
+        drawn: random regions of the target's breast, bool ``[H, W]`` each.
 
     Returns:
         One per method, in their order.
@@ -78,7 +98,8 @@ def score_case(case: Case, synthetic: Mapping[str, torch.Tensor], settings: Scor
         try:
             values = _fidelity(case, view, settings)
             real = real or _RealView(case, settings)  # after the images' sizes and values have been checked
-            values |= real.scores_of(view[0].numpy())
+            vector = real.lesion_vector_of(view[0].numpy())
+            values |= real.scores_of(view[0].numpy()) | {"lesion_radiomics_error": real.radiomics_error(vector)}
         except ValueError as error:
             where = f"Pair {case.pair_id}, {case.direction}, method {method}"
             raise ValueError(f"{where} cannot be scored: {error}") from error
@@ -89,9 +110,31 @@ def score_case(case: Case, synthetic: Mapping[str, torch.Tensor], settings: Scor
                 direction=case.direction,
                 method=method,
                 values=values,
+                lesion_radiomics=vector,
+                region_radiomics=_vectors(view[0].numpy(), drawn, settings),
             )
         )
     return scores
+
+
+def lesion_vectors(case: Case, views: Sequence[torch.Tensor], settings: ScoringSettings) -> np.ndarray:
+    """Extract raw vectors ``[N, F]`` of several synthetic views ``[1, H, W]`` at the real target's lesions."""
+    lesion = case.target_lesion[0].numpy() > 0.5
+    return np.array(
+        [
+            lesion_vector(view[0].numpy(), lesion, spacing_mm=settings.spacing_mm, settings=settings.radiomics)
+            for view in views
+        ]
+    ).reshape(-1, len(FEATURE_NAMES))
+
+
+def _vectors(image: np.ndarray, drawn: Sequence[np.ndarray], settings: ScoringSettings) -> np.ndarray:
+    return np.array(
+        [
+            radiomic_vector(image, region, spacing_mm=settings.spacing_mm, settings=settings.radiomics)
+            for region in drawn
+        ]
+    ).reshape(-1, len(FEATURE_NAMES))
 
 
 def _fidelity(case: Case, synthetic: torch.Tensor, settings: ScoringSettings) -> dict[str, float]:
@@ -118,6 +161,7 @@ class _RealView:
 
     def __init__(self, case: Case, settings: ScoringSettings) -> None:
         self.spacing_mm = settings.spacing_mm
+        self.settings = settings
         self.blob_level = settings.blob_levels.level(case.direction.target)
         self.pixels, self.breast = case.target[0].numpy(), case.breast[0].numpy() > 0.5
         self.exponent = spectrum(self.pixels, self.breast, spacing_mm=self.spacing_mm).exponent
@@ -129,6 +173,17 @@ class _RealView:
         self.lesions = regions(self.lesion)
         self.contrast = lesion_contrast(self.pixels, self.lesion, spacing_mm=self.spacing_mm)
         self.source_depth_mm = self._depth_in_source(case)
+        self.lesion_vector = self.lesion_vector_of(self.pixels)
+
+    def lesion_vector_of(self, synthetic: np.ndarray) -> np.ndarray:
+        """Extract the raw features ``[F]`` of a view ``[H, W]`` at the real lesions."""
+        return lesion_vector(synthetic, self.lesion, spacing_mm=self.spacing_mm, settings=self.settings.radiomics)
+
+    def radiomics_error(self, vector: np.ndarray) -> float:
+        """Mean absolute difference from the real lesion's features, both standardized; NaN where one is unknown."""
+        standardizer = self.settings.standardizer
+        both = standardizer(torch.from_numpy(np.stack([vector, self.lesion_vector])))
+        return float((both[0] - both[1]).abs().mean())
 
     def scores_of(self, synthetic: np.ndarray) -> dict[str, float]:
         """Score a synthetic view ``[H, W]`` in all that is not fidelity."""

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from bundle.networks.blocks import ResidualBlock
 from bundle.networks.standardizer import RadiomicsStandardizer
 
+EMBEDDING = 256  # width of the head's hidden layer
+
 
 class FeatureNetwork(nn.Module):
     """Predict the standardized ``canvas`` radiomic vector of a region from the image and the region's mask.
@@ -38,7 +40,7 @@ class FeatureNetwork(nn.Module):
             previous = width
         pooled = 2 * sum(channels) + 3 + _SHAPE_NUMBERS
         self.head = nn.Sequential(
-            nn.LayerNorm(pooled), nn.Linear(pooled, 256), nn.SiLU(), nn.Linear(256, radiomics_features)
+            nn.LayerNorm(pooled), nn.Linear(pooled, EMBEDDING), nn.SiLU(), nn.Linear(EMBEDDING, radiomics_features)
         )
 
     def hidden(self, image: Tensor) -> list[Tensor]:
@@ -58,13 +60,20 @@ class FeatureNetwork(nn.Module):
 
         An empty mask gives a finite, meaningless vector: the caller leaves such cases out.
         """
+        return self.head(self._pooled(image, levels, mask))
+
+    def embed(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Embed regions ``mask`` of ``image``, both ``[B, 1, H, W]``: the head's hidden layer ``[B, EMBEDDING]``."""
+        return self.head[:-1](self._pooled(image, self.hidden(image), mask))
+
+    def _pooled(self, image: Tensor, levels: list[Tensor], mask: Tensor) -> Tensor:
         # What first-order features are made of, exactly: mean, spread and mean square of the region's intensities.
         mean, deviation = _masked_moments(image, mask)
         pooled = [mean, deviation, mean.square() + deviation.square(), _shape_numbers(mask)]
         for features in levels:
             smaller = nn.functional.adaptive_avg_pool2d(mask, (features.shape[2], features.shape[3]))
             pooled.extend(_masked_moments(features, smaller))
-        return self.head(torch.cat(pooled, dim=1))
+        return torch.cat(pooled, dim=1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Predict standardized vectors ``[B, F]`` of regions ``mask`` in ``image``, both ``[B, 1, H, W]``."""

@@ -11,26 +11,40 @@ import numpy as np
 import pytest
 import torch
 from monai.data import DataLoader, Dataset
-from monai.engines import SupervisedEvaluator
+from monai.engines import PrepareBatchExtraInput, SupervisedEvaluator
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from bundle.evaluation.handler import EvaluationHandler
 from bundle.report.evaluation.page import write_report
-from tests.evaluation.made_cases import made_item, made_items
+from bundle.tensor_files import write_tensors
+from bundle.training.run_folder import generator_average
+from tests.evaluation.made_cases import made_feature_network, made_item, made_items, made_settings
 
 
 class HalfBright(torch.nn.Module):
     """Stands for a generator: half the source's brightness."""
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return 0.5 * image[:, :1]
+    def __init__(self) -> None:
+        super().__init__()
+        self.brightness = torch.nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, image: torch.Tensor, radiomics: torch.Tensor, target_view: torch.Tensor) -> torch.Tensor:
+        return self.brightness * image[:, :1]
+
+
+class Obedient(HalfBright):
+    """Stands for a generator that does with the lesion what the vector says."""
+
+    def forward(self, image: torch.Tensor, radiomics: torch.Tensor, target_view: torch.Tensor) -> torch.Tensor:
+        brightness = self.brightness + 0.4 * radiomics[:, 0, None, None, None] * image[:, 1:]
+        return brightness * image[:, :1]
 
 
 class Broken(torch.nn.Module):
     """Stands for a generator that has diverged."""
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, radiomics: torch.Tensor, target_view: torch.Tensor) -> torch.Tensor:
         return image[:, :1] / 0
 
 
@@ -41,19 +55,28 @@ def evaluate(
     test: list[dict[str, Any]] | None = None,
     training: list[dict[str, Any]] | None = None,
     batch_size: int = 3,
+    checkpoint: Path | None = None,
+    workers: int = 1,
 ) -> SupervisedEvaluator:
+    test = made_items(range(50, 54)) if test is None else test
     handler = EvaluationHandler(
         training=Dataset(made_items(range(5)) if training is None else training),
+        test_items=test,
         output_dir=folder,
         spacing_mm=2.0,
         data_range=1.0,
+        radiomics=made_settings(),
+        feature_network=made_feature_network(),
+        checkpoint=checkpoint,
         resamples=200,
         seed=0,
+        workers=workers,
     )
     evaluator = SupervisedEvaluator(
         device=torch.device("cpu"),
-        val_data_loader=DataLoader(Dataset(made_items(range(50, 54)) if test is None else test), batch_size=batch_size),
+        val_data_loader=DataLoader(Dataset(test), batch_size=batch_size),
         network=HalfBright() if network is None else network,
+        prepare_batch=PrepareBatchExtraInput({"radiomics": "radiomics", "target_view": "target_view"}),
         val_handlers=[handler],
     )
     evaluator.run()
@@ -151,6 +174,73 @@ def test_a_case_without_a_lesion_has_empty_cells_never_zero(tmp_path: Path) -> N
     assert summary["protocol"]["hallucinated_lesions"]["levels"].keys() == {"CC", "MLO"}
 
 
+def test_the_targets_features_agree_with_themselves(evaluated: Path) -> None:
+    summary = json.loads((evaluated / "summary.json").read_text())
+    for classes in summary["lesion_concordance"]["target"].values():
+        assert set(classes) == {"firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm", "all"}  # one shape for all
+        assert all(cell["mean"] == pytest.approx(1) and cell["excellent"] == 1 for cell in classes.values())
+    for classes in summary["lesion_concordance"]["model"].values():
+        assert classes["all"]["low"] <= classes["all"]["mean"] <= classes["all"]["high"] < 0.9
+    for methods in summary["distribution"].values():
+        for method, directions in methods.items():
+            for cell in directions.values():
+                assert cell["ratio"] == pytest.approx(cell["distance"] / cell["floor"], abs=1e-3)
+                assert (cell["ratio"] == 1) is (method == "target")
+
+
+def test_each_method_is_a_point_of_the_trade_off(tmp_path: Path) -> None:
+    item = {**made_item(seed=1, target_view=1)}
+    for key in ("image", "label", "label_breast", "label_mask"):  # large enough for a spectrum
+        item[key] = torch.nn.functional.interpolate(item[key][None], scale_factor=4)[0]
+        item[key] += 0 if key in ("label_breast", "label_mask") else 0.01 * torch.rand(item[key].shape)
+    evaluate(tmp_path, test=[item], training=[item, item])
+    points = json.loads((tmp_path / "summary.json").read_text())["trade_off"]
+    target = next(point for point in points if point["method"] == "target")
+    assert target["direction"] == "cc_to_mlo"
+    assert (target["shape_error"], target["spectral_error"]) == (pytest.approx(0, abs=0.05), 0)
+    assert next(point for point in points if point["method"] == "target_blurred")["spectral_error"] > 1
+
+
+def test_a_model_that_ignores_the_vector_fails_the_tests_of_conditioning(evaluated: Path) -> None:
+    for found in json.loads((evaluated / "summary.json").read_text())["conditioning"].values():
+        assert (found["shuffled"]["advantage"]["mean"], found["shuffled"]["advantage"]["p"]) == (0, 1)
+        assert found["swap"]["correlation"]["mean"] == found["swap"]["change_in_lesion"]["mean"] == 0
+
+
+def test_a_model_that_obeys_the_vector_changes_the_lesion_alone(tmp_path: Path) -> None:
+    evaluate(tmp_path, network=Obedient())
+    for found in json.loads((tmp_path / "summary.json").read_text())["conditioning"].values():
+        assert found["swap"]["change_in_lesion"]["mean"] > 0.01
+        assert found["swap"]["change_elsewhere"]["mean"] == 0
+        assert found["shuffled"]["advantage"]["n"] == 4
+        assert found["shuffled"]["advantage"]["mean"] == pytest.approx(
+            found["shuffled"]["error_shuffled"]["mean"] - found["shuffled"]["error_true"]["mean"], abs=2e-6
+        )
+
+
+def test_the_last_epoch_is_scored_beside_the_best(tmp_path: Path) -> None:
+    last = HalfBright()
+    torch.nn.init.constant_(last.brightness, 0.25)
+    average = generator_average(network=last, decay=0.9)
+    write_tensors(tmp_path / "checkpoint.pt", {"average": average.state_dict()})
+    evaluate(tmp_path / "evaluation", checkpoint=tmp_path / "checkpoint.pt")
+    summary = json.loads((tmp_path / "evaluation" / "summary.json").read_text())
+    assert summary["kinds"]["model_last_epoch"] == "checkpoint"
+    best, last_row = (
+        next(row for row in rows_of(tmp_path / "evaluation") if row["method"] == method)
+        for method in ("model", "model_last_epoch")
+    )
+    assert float(last_row["l1"]) != float(best["l1"])
+    evaluate(tmp_path / "without", checkpoint=tmp_path / "absent.pt")
+    assert "model_last_epoch" not in json.loads((tmp_path / "without" / "summary.json").read_text())["kinds"]
+
+
+def test_a_checkpoint_of_another_network_is_a_sentence(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "checkpoint.pt", {"average": {"module.other": torch.zeros(1)}})
+    with pytest.raises(ValueError, match=r"checkpoint\.pt.*--output_dir"):
+        evaluate(tmp_path / "evaluation", checkpoint=tmp_path / "checkpoint.pt")
+
+
 def test_where_no_training_view_is_without_a_lesion_nothing_is_called_invented(tmp_path: Path) -> None:
     test = made_items(range(50, 51))
     for item in test:
@@ -169,12 +259,12 @@ def test_the_cases_are_there_to_look_at(evaluated: Path) -> None:
         for role, view in case["views"].items():
             picture = np.asarray(Image.open(evaluated / "cases" / view["file"]))
             np.testing.assert_array_equal(picture, np.round(255 * expected[role][0].numpy()))
-        (outline,) = case["views"]["real"]["lesions"]  # rows 10 to 12, columns 3 to 5: half a pixel around
+        (outline,) = case["views"]["real"]["lesions"]  # rows 10 to 13, columns 3 to 6: half a pixel around
         assert outline[0] == outline[-1]
         assert [min(c) for c in zip(*outline, strict=True)] == [9.5, 2.5]
-        assert [max(c) for c in zip(*outline, strict=True)] == [12.5, 5.5]
+        assert [max(c) for c in zip(*outline, strict=True)] == [13.5, 6.5]
         nipple = case["views"]["real"]["nipple"]
-        assert case["views"]["real"]["lesion_depth_mm"] == pytest.approx(2 * (nipple[1] - 4))
+        assert case["views"]["real"]["lesion_depth_mm"] == pytest.approx(2 * (nipple[1] - 4.5))
 
 
 def test_the_summary_averages_the_rows(evaluated: Path) -> None:

@@ -1,0 +1,40 @@
+"""The weights of a training run's last epoch, to be scored beside those of its best one."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+from torch import nn
+
+from bundle.tensor_files import read_tensors, restore
+
+_REMEDY = "name the folder of the weights' training run with --output_dir, or --checkpoint None."
+
+
+def last_epoch(network: nn.Module, path: Path | None) -> nn.Module | None:
+    """Copy the network and give it the last epoch's averaged weights.
+
+    Args:
+        network: the generator.
+        path: the run's checkpoint, as `bundle.training.run_folder` writes it; None for none.
+
+    Returns:
+        The copy; None where there is no checkpoint.
+
+    Raises:
+        ValueError: the file is damaged, or of another network.
+    """
+    if path is None or not path.is_file():
+        return None
+    checkpoint = read_tensors(path, device="cpu", remedy=_REMEDY)
+    if not isinstance(checkpoint, dict) or "average" not in checkpoint:
+        raise ValueError(f"{path} is no checkpoint of a training run: {_REMEDY}")
+    state = {
+        name.removeprefix("module."): value
+        for name, value in checkpoint["average"].items()
+        if name.startswith("module.")
+    }
+    last = copy.deepcopy(network)
+    restore(last, state, name="generator", path=path, remedy=_REMEDY)
+    return last

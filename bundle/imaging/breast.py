@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.stats import theilslopes
 from skimage.filters import threshold_otsu
 
 from bundle.imaging.orientation import chest_wall_is_right
@@ -27,6 +28,8 @@ OPENING_SHARE = 0.012
 BORDER_DEPTH = 0.08
 BORDER_COVERAGE = 0.7
 BORDER_TELLING_SHARE = 0.15
+# Its greatest tilt, about three degrees.
+BORDER_SLOPE = 0.05
 # A fold: the region at the chest wall is narrower than this share of the breast's depth, and over this share of the
 # film's side it narrows by less than this many pixels a row.
 FOLD_WIDTH = 0.2
@@ -78,8 +81,8 @@ def _breast_region(small: np.ndarray, absent: np.ndarray) -> np.ndarray:
     values = smoothed[~absent]
     split = threshold_otsu(np.clip(values, 0.0, 1.0) ** TONE_POWER) ** (1.0 / TONE_POWER)
     background, fat = np.median(values[values <= split]), np.quantile(values[values > split], FAT_QUANTILE)
-    bright = smoothed > background + SKIN_LEVEL * (fat - background)
-    bright &= ~absent & ~_white_borders(small, step=(fat - background) / 2)
+    skin = background + SKIN_LEVEL * (fat - background)
+    bright = (smoothed > skin) & ~absent & ~_white_borders(small, skin=skin, step=(fat - background) / 2)
 
     radius = max(1.0, OPENING_SHARE * max(small.shape))
     opened = _opened(bright, radius)
@@ -134,25 +137,33 @@ def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
     return (ndimage.distance_transform_edt(~eroded) <= radius)[1:-1, 1:-1]
 
 
-def _white_borders(small: np.ndarray, *, step: float) -> np.ndarray:
+def _white_borders(small: np.ndarray, *, skin: float, step: float) -> np.ndarray:
     """Mark bright bands along the edges of a scanned film: unexposed film, the light box's glow, rulers.
 
-    A line belongs to a band when it is brighter, by at least ``step``, than the film further in, at most of the places
-    where that can be told: tissue at an edge goes on inwards, a border does not. Where the film further in is itself
-    white (a muscle) nothing can be told.
+    A place of an edge is in a band when it is brighter than the film further in, at most of the places where that can
+    be told: tissue at an edge goes on inwards, a border does not. Over background anything brighter than skin tells,
+    over tissue ``step`` more. Where the film further in is itself white (a muscle) nothing can be told: there the band
+    goes on as the straight, perhaps tilted line that it is elsewhere.
     """
     borders = np.zeros(small.shape, dtype=bool)
     for flipped, transposed in ((False, False), (True, False), (False, True), (True, True)):
         film, marked = (small.T, borders.T) if transposed else (small, borders)
         if flipped:
             film, marked = film[::-1], marked[::-1]
-        depth = int(BORDER_DEPTH * len(film))
-        outer, inner = film[:depth], film[depth]
+        most = int(BORDER_DEPTH * len(film))
+        outer, inner = film[:most], film[most]
         telling = inner < small.max() - step
         if telling.mean() < BORDER_TELLING_SHARE:
             continue
-        is_border = (outer[:, telling] - inner[telling] >= step).mean(axis=1) >= BORDER_COVERAGE
-        if is_border.any():
-            # One line more: the reduced copy blends the border's inner edge with the film.
-            marked[: int(np.flatnonzero(is_border)[-1]) + 2] = True
+        is_border = np.where(inner > skin, outer - inner >= step, outer > skin)
+        depth = np.minimum.accumulate(is_border, axis=0).sum(axis=0)
+        places = np.flatnonzero(telling & (depth > 0))
+        if len(places) < BORDER_COVERAGE * np.count_nonzero(telling):
+            continue
+        # Left and right the line stays straight: there it becomes the chest wall of the outline.
+        slope = 0.0 if transposed else np.clip(theilslopes(depth[places], places)[0], -BORDER_SLOPE, BORDER_SLOPE)
+        level = np.median(depth[places] - slope * places)
+        # One line more: the reduced copy blends the border's inner edge with the film.
+        line = np.clip(level + slope * np.arange(len(inner)), 0, most) + 1
+        marked[:most] |= np.arange(most)[:, np.newaxis] < line
     return borders

@@ -83,6 +83,30 @@ def test_a_border_at_the_chest_wall_is_cut_off():
     assert dice(mask[:, 8:], truth) > 0.97
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_tilted_border_is_cut_off_where_a_white_muscle_meets_it_too(mirrored):
+    film, truth = made_film()
+    row, column = np.mgrid[:ROWS, :COLUMNS]
+    muscle = (column < 60) & (row < 150)
+    film[muscle] = 1.0
+    border = row < 10 - 0.03 * column  # 10 pixels deep over the muscle, 3 at the other side
+    film[border] = 1.0
+    expected = (truth | muscle) & ~border
+    if mirrored:
+        film, expected, border = film[:, ::-1], expected[:, ::-1], border[:, ::-1]
+    mask = segment_breast(film, spacing_mm=1.0)
+    assert not (mask & border).any()
+    assert dice(mask, expected) > 0.98
+
+
+def test_a_fold_at_the_chest_wall_is_no_border_of_the_breast():
+    film, truth = made_film()
+    film[235:, :10] = 0.5  # all that is bright below the breast, and nothing of it above
+    mask = segment_breast(film, spacing_mm=1.0)
+    assert mask[100:200, 0].all()
+    assert dice(mask, truth) > 0.97
+
+
 def test_a_bright_breast_at_the_whole_side_is_no_border():
     film = np.zeros((300, 240), dtype=np.float32)
     film[:, :120] = 0.9
@@ -156,7 +180,7 @@ REAL_FILMS = {
     "cbis-ddsm/Calc-Test_P_00127_RIGHT_MLO": {
         "right": False,
         "breast": [(100, 100), (300, 300), (800, 500), (950, 200)],
-        "other": [(1140, 500), (200, 700), (1060, 200)],
+        "other": [(1140, 500), (200, 700), (1060, 200), (14, 470)],
     },
     "cbis-ddsm/Calc-Test_P_00202_RIGHT_CC": {
         "right": True,
@@ -166,7 +190,7 @@ REAL_FILMS = {
     "cbis-ddsm/Calc-Test_P_00202_RIGHT_MLO": {
         "right": True,
         "breast": [(100, 800), (500, 400), (900, 500), (600, 220)],
-        "other": [(220, 140), (5, 200), (1140, 300), (300, 300)],
+        "other": [(220, 140), (5, 200), (1140, 300), (300, 300), (14, 440), (14, 700)],
     },
     "cdd-cesm/P212_L_CM_CC_image": {
         "right": False,

@@ -141,18 +141,32 @@ def test_it_is_used_by_keyboard_alone(page: Page) -> None:
     assert frame.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
 
 
-def test_outlines_and_arcs_go_on_and_off(page: Page) -> None:
-    lesion, arc = page.locator(".frame .lesion").first, page.locator(".frame .arc").first
-    assert lesion.is_visible()
-    assert arc.is_visible()
+def test_outlines_arcs_and_lines_go_on_and_off(page: Page) -> None:
+    def shown() -> list[str]:
+        marks = ("lesion", "nipple", "arc", "depth")
+        display = "each => getComputedStyle(each).display"
+        return [name for name in marks if page.locator(f".frame .{name}").first.evaluate(display) != "none"]
+
+    assert shown() == ["lesion", "nipple", "arc"]
     page.keyboard.press("o")
-    assert not lesion.is_visible()
-    assert arc.is_visible()
-    page.locator("#arcs").uncheck()
-    assert not arc.is_visible()
-    assert not page.locator(".frame .nipple").first.is_visible()
+    assert shown() == ["nipple", "arc"]
+    page.keyboard.press("a")
+    assert shown() == ["nipple", "depth"]
+    page.locator("#distance").select_option("none")
     page.locator("#lesions").check()
-    assert lesion.is_visible()
+    assert shown() == ["lesion"]
+
+
+def test_arc_and_line_lie_where_the_lesion_of_the_source_does(page: Page) -> None:
+    """The made lesion's centre is in row 30, column 25, the same in both views: the marks go through it."""
+    row, column = 30.5, 25.5
+    for figure in page.locator(".views").first.locator("figure").all():
+        nipple = figure.locator(".nipple")
+        cx, cy = (float(nipple.get_attribute(name) or "nan") for name in ("cx", "cy"))
+        arc = figure.locator(".arc:not(.tolerance)").get_attribute("d") or ""
+        assert float(arc.split("A")[1].split()[0]) == pytest.approx(np.hypot(cx - column, cy - row), abs=0.01)
+        depth = figure.locator(".depth:not(.tolerance)").get_attribute("d") or ""
+        assert float(depth[1:].split()[0]) == pytest.approx(column, abs=0.01)
 
 
 def test_the_difference_is_synthetic_minus_real(page: Page) -> None:

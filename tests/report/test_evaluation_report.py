@@ -201,14 +201,16 @@ def test_results_that_are_no_numbers_are_a_sentence(tmp_path: Path) -> None:
         write_report(folder, results=tmp_path / "results.csv")
 
 
-def test_an_arc_has_the_distance_from_the_nipple_to_the_lesions_centre(tmp_path: Path) -> None:
+def test_arc_and_line_go_by_the_lesions_centre(tmp_path: Path) -> None:
     folder = write_made_evaluation(tmp_path / "evaluation")
     data = gallery_data(read_evaluation(folder))
     assert data is not None
-    assert data["cases"][0]["radii"] == [pytest.approx(math.hypot(NIPPLE[0] - 30, NIPPLE[1] - 25), abs=0.01)]
+    (lesion,) = data["cases"][0]["lesions"]
+    assert lesion["distance"] == pytest.approx(math.hypot(NIPPLE[0] - 30, NIPPLE[1] - 25), abs=0.01)
+    assert lesion["depth"] == NIPPLE[1] - 25
     assert data["cases"][0]["source"]["nipple"] == [NIPPLE[1] + 0.5, NIPPLE[0] + 0.5]
     assert data["tolerance"] == 10 / 2.0
-    assert data["cases"][2]["radii"] == []  # no lesion
+    assert data["cases"][2]["lesions"] == []
 
 
 def test_a_picture_outside_the_folder_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -90,7 +91,7 @@ def gallery_data(evaluation: Evaluation) -> dict[str, Any] | None:
                     "source": _view(views["source"], image=files["source"]),
                     "real": _view(views["real"], image=files["real"]),
                     "synthetic": _view(views["synthetic"], image=files["synthetic"]),
-                    "radii": _radii(views["source"]),
+                    "lesions": _lesions(views["source"]),
                 }
             )
     except (KeyError, TypeError, AttributeError) as error:
@@ -147,14 +148,14 @@ def _view(view: Mapping[str, Any], *, image: int) -> dict[str, Any]:
     }
 
 
-def _radii(view: Mapping[str, Any]) -> list[float]:
-    """Distances in pixels from the nipple to each lesion's centre."""
+def _lesions(view: Mapping[str, Any]) -> list[dict[str, float]]:
+    """How far each lesion's centre lies from the nipple, and how deep behind it towards the chest wall, in pixels."""
     if view["nipple"] is None:
         return []
-    radii = []
+    lesions = []
     for outline in view["lesions"]:
         vertices = np.array(outline)
         covered = np.transpose(polygon(*vertices.T))
-        centre = np.mean(covered if len(covered) else vertices, axis=0)
-        radii.append(round(float(np.linalg.norm(centre - view["nipple"])), 2))
-    return radii
+        row, column = np.array(view["nipple"]) - np.mean(covered if len(covered) else vertices, axis=0)
+        lesions.append({"distance": round(math.hypot(row, column), 2), "depth": round(float(column), 2)})
+    return lesions

@@ -25,18 +25,21 @@
     return element("img", { src: data.images[index], alt, width: data.columns, height: data.rows });
   }
 
-  // Lesions as polygons; around the nipple the arc on which the source says that each lesion lies.
-  function overlay(view, radii, elsewhere) {
+  // Lesions as polygons; where the source says that each lesion lies, seen from the nipple: an arc, and a line.
+  function overlay(view, one, elsewhere) {
     const svg = drawn("svg", { viewBox: `0 0 ${data.columns} ${data.rows}`, class: elsewhere ? "elsewhere" : "here" });
     for (const points of view.lesions) svg.append(drawn("polygon", { points, class: "lesion" }));
-    if (view.nipple) {
-      const [cx, cy] = view.nipple;
-      svg.append(drawn("circle", { cx, cy, r: 2, class: "nipple" }));
-      const arc = (r, kind) => svg.append(drawn("path", { d: `M${cx} ${cy - r}A${r} ${r} 0 0 0 ${cx} ${cy + r}`, class: kind }));
-      for (const r of radii) {
-        arc(r, "arc");
-        arc(r + data.tolerance, "tolerance");
-        if (r > data.tolerance) arc(r - data.tolerance, "tolerance");
+    if (!view.nipple) return svg;
+    const [cx, cy] = view.nipple;
+    const arc = (r) => `M${cx} ${cy - r}A${r} ${r} 0 0 0 ${cx} ${cy + r}`;
+    const line = (depth) => `M${cx - depth} 0V${data.rows}`;
+    svg.append(drawn("circle", { cx, cy, r: 2, class: "nipple" }));
+    for (const { distance, depth } of one.lesions) {
+      for (const [kind, shape, from] of [["arc", arc, distance], ["depth", line, depth]]) {
+        svg.append(drawn("path", { d: shape(from), class: kind }));
+        for (const off of [-data.tolerance, data.tolerance]) {
+          if (from + off > 0) svg.append(drawn("path", { d: shape(from + off), class: `${kind} tolerance` }));
+        }
       }
     }
     return svg;
@@ -108,11 +111,11 @@
     const views = element(
       "div",
       { className: "views" },
-      panel(`source: ${one.source_view}`, picture(one.source.image, `source ${one.source_view}`), overlay(one.source, one.radii, false)),
-      panel(`real ${one.target_view}`, real, overlay(one.real, one.radii, false)),
-      panel(`synthetic ${one.target_view}`, synthetic, overlay({ lesions: one.real.lesions, nipple: one.synthetic.nipple }, one.radii, true)),
-      panel("difference", difference(real, synthetic), overlay(one.real, one.radii, true)),
-      slider(one, real.cloneNode(), synthetic.cloneNode(), overlay(one.real, one.radii, true)),
+      panel(`source: ${one.source_view}`, picture(one.source.image, `source ${one.source_view}`), overlay(one.source, one, false)),
+      panel(`real ${one.target_view}`, real, overlay(one.real, one, false)),
+      panel(`synthetic ${one.target_view}`, synthetic, overlay({ lesions: one.real.lesions, nipple: one.synthetic.nipple }, one, true)),
+      panel("difference", difference(real, synthetic), overlay(one.real, one, true)),
+      slider(one, real.cloneNode(), synthetic.cloneNode(), overlay(one.real, one, true)),
     );
     return element("article", { className: "case", tabIndex: -1 }, title, views, scores(one, sortedBy));
   }
@@ -155,9 +158,9 @@
     restart();
   }
 
-  function toggleLayers() {
+  function showLayers() {
     gallery.classList.toggle("no-lesions", !control("lesions").checked);
-    gallery.classList.toggle("no-arcs", !control("arcs").checked);
+    gallery.dataset.distance = control("distance").value;
   }
 
   function go(step) {
@@ -172,11 +175,15 @@
     k: () => go(-1),
     w: worstFirst,
     o: () => control("lesions").click(),
-    a: () => control("arcs").click(),
+    a: () => {
+      const choice = control("distance");
+      choice.selectedIndex = (choice.selectedIndex + 1) % choice.options.length;
+      showLayers();
+    },
   };
 
   for (const id of ["sort", "order", "direction"]) control(id).addEventListener("change", restart);
-  for (const id of ["lesions", "arcs"]) control(id).addEventListener("change", toggleLayers);
+  for (const id of ["lesions", "distance"]) control(id).addEventListener("change", showLayers);
   control("worst").addEventListener("click", worstFirst);
   control("size").addEventListener("input", (event) => gallery.style.setProperty("--picture", `${event.target.value}px`));
   control("more").addEventListener("click", () => {
@@ -194,5 +201,6 @@
       action();
     }
   });
+  showLayers();
   show();
 })();

@@ -73,7 +73,7 @@ def write_report(folder: Path, *, results: Path | None = None, checkpoints: Sequ
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["spaced"] = spaced
+    environment.filters |= {"spaced": spaced, "arrow": _arrow}
     html = environment.get_template("page.html").render(_content(evaluation, results=copied, others=others))
     text = markdown(evaluation)
     report = Report(page=folder / "report.html", table=folder / "report.md", text=text)
@@ -120,8 +120,8 @@ def _content(evaluation: Evaluation, *, results: Path, others: Sequence[tuple[st
     }
 
 
-def _arrow(direction: Direction) -> str:
-    return direction_words(direction).replace("->", "→")
+def _arrow(text: str) -> str:
+    return text.replace("->", "→")
 
 
 def _direction(evaluation: Evaluation, direction: Direction) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _direction(evaluation: Evaluation, direction: Direction) -> dict[str, Any]:
         )
     return {
         "name": str(direction),
-        "words": _arrow(direction),
+        "words": _arrow(direction_words(direction)),
         "images": evaluation.images(direction),
         "patients": evaluation.patients(direction),
         "sentence": headline_sentence(evaluation, direction),
@@ -208,7 +208,7 @@ def _training(results: Path) -> list[tuple[str, Markup]]:
 def _trade_off(evaluation: Evaluation, *, others: Sequence[tuple[str, Evaluation]]) -> list[tuple[str, Markup]]:
     return [
         (
-            _arrow(direction),
+            _arrow(direction_words(direction)),
             trade_off_plot(
                 evaluation.trade_off[direction],
                 kinds=evaluation.kinds,

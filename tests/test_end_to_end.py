@@ -165,6 +165,7 @@ def test_the_report_works_in_a_browser(job: Job) -> None:
         page.keyboard.press("w")
         worst = min(rows, key=lambda row: float(row["in_breast_ssim"]))
         assert page.locator(".case h3").first.inner_text().startswith(worst["pair_id"])
+        assert page.locator("#trade-off svg").count() == 2
         assert page.locator("#training svg").count() > 10
 
 

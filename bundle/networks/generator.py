@@ -6,9 +6,19 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from bundle.networks.blocks import ConditionEmbedding, Downsample, ResidualBlock, Upsample, group_norm
+from bundle.networks.blocks import (
+    Attention,
+    ConditionEmbedding,
+    Downsample,
+    ResidualBlock,
+    Upsample,
+    coordinates,
+    group_norm,
+)
 from bundle.networks.standardizer import RadiomicsStandardizer
 from bundle.vocabulary import ViewPosition
+
+ATTENTIONS = ("none", "self", "columns")
 
 
 class Generator(nn.Module):
@@ -24,6 +34,8 @@ class Generator(nn.Module):
         channels: channels per level, finest first; each further level halves the resolution.
         blocks: residual blocks per level.
         condition: length of the condition vector.
+        attention: at the two coarsest levels ``none``, ``self`` (over the whole frame) or ``columns`` (along columns of
+            equal distance from the chest wall).
         radiomics_features: length F of the radiomic vector.
     """
 
@@ -32,6 +44,7 @@ class Generator(nn.Module):
         channels: Sequence[int] = (32, 64, 96, 128, 192, 224),
         blocks: int = 1,
         condition: int = 128,
+        attention: str = "none",
         radiomics_features: int = 102,
     ) -> None:
         super().__init__()
@@ -46,7 +59,9 @@ class Generator(nn.Module):
         self.encoder = nn.ModuleList()
         self.downsamples = nn.ModuleList()
         for width, coarser in pairwise(channels):
-            level = [ResidualBlock(in_channels=width, out_channels=width) for _ in range(blocks)]
+            level: list[nn.Module] = [ResidualBlock(in_channels=width, out_channels=width) for _ in range(blocks)]
+            if len(self.encoder) == len(channels) - 2:
+                level.append(self._attention(attention, width))
             self.encoder.append(nn.Sequential(*level))
             self.downsamples.append(Downsample(in_channels=width, out_channels=coarser))
 
@@ -54,6 +69,9 @@ class Generator(nn.Module):
         self.bottleneck = nn.ModuleList(
             ResidualBlock(in_channels=deepest, out_channels=deepest, condition=condition) for _ in range(blocks + 1)
         )
+
+        self.bottleneck_attention = nn.ModuleList(self._attention(attention, deepest) for _ in self.bottleneck)
+        self.decoder_attention = nn.ModuleList()
 
         self.upsamples = nn.ModuleList()
         self.decoder = nn.ModuleList()
@@ -63,9 +81,18 @@ class Generator(nn.Module):
             level += [
                 ResidualBlock(in_channels=width, out_channels=width, condition=condition) for _ in range(blocks - 1)
             ]
+            self.decoder_attention.append(self._attention(attention if not self.decoder else "none", width))
             self.decoder.append(nn.ModuleList(level))
 
         self.head = nn.Sequential(group_norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 1, 3, padding=1))
+
+    @staticmethod
+    def _attention(kind: str, channels: int) -> nn.Module:
+        if kind not in ATTENTIONS:
+            raise ValueError(f"attention must be one of {', '.join(ATTENTIONS)}; got {kind}.")
+        if kind == "none":
+            return nn.Identity()
+        return Attention(channels=channels, along_columns=kind == "columns")
 
     def forward(self, image: Tensor, radiomics: Tensor | None = None, target_view: Tensor | None = None) -> Tensor:
         """Synthesize the target view.
@@ -80,17 +107,14 @@ class Generator(nn.Module):
         Returns:
             ``[B, 1, H, W]`` in [0, 1].
         """
-        B, _, H, W = image.shape
+        B = image.shape[0]
         if radiomics is None:
             radiomics = torch.full((B, self.standardizer.center.shape[0]), float("nan"), device=image.device)
         if target_view is None:
             target_view = torch.full((B,), self.default_view, dtype=torch.int64, device=image.device)
         condition = self.embedding(self.standardizer(radiomics), target_view)
 
-        rows = torch.linspace(-1.0, 1.0, H, device=image.device, dtype=image.dtype)[None, None, :, None]
-        columns = torch.linspace(-1.0, 1.0, W, device=image.device, dtype=image.dtype)[None, None, None, :]
-        coordinates = torch.cat([rows.expand(B, 1, H, W), columns.expand(B, 1, H, W)], dim=1)
-        features = self.stem(torch.cat([image[:, :1], coordinates], dim=1))
+        features = self.stem(torch.cat([image[:, :1], coordinates(image)], dim=1))
         mask = self.mask_stem(nn.functional.avg_pool2d(image[:, 1:], self.mask_stride))
 
         depth = 0
@@ -104,10 +128,23 @@ class Generator(nn.Module):
             depth += 1
         if depth == self.mask_level:
             features = features + mask
-        for block in self.bottleneck:
-            features = block(features, condition)
-        for upsample, level in zip(self.upsamples, self.decoder):  # noqa: B905
+        for block, attention in zip(self.bottleneck, self.bottleneck_attention):  # noqa: B905
+            features = attention(block(features, condition))
+        for upsample, level, attention in zip(self.upsamples, self.decoder, self.decoder_attention):  # noqa: B905
             features = torch.cat([upsample(features), skips.pop()], dim=1)
             for block in level:  # type: ignore[attr-defined]
                 features = block(features, condition)
-        return torch.sigmoid(self.head(features))
+            features = attention(features)
+        return full_range(self.head(features))
+
+
+def full_range(logits: Tensor) -> Tensor:
+    """Map logits to [0, 1] so that 0 and 1 are reached: a sigmoid, stretched by 5 % at either end, cut.
+
+    The background, half of a view, is then exactly zero after a few hundred steps; a plain sigmoid only creeps there.
+    The gradient is that of the stretched sigmoid also where it is cut, so that a wrong zero can be left again.
+    """
+    if logits.dtype == torch.bfloat16:  # it has steps of 1 / 256 near 1
+        logits = logits.float()
+    stretched = 1.1 * torch.sigmoid(logits) - 0.05
+    return stretched.detach().clamp(0.0, 1.0) + (stretched - stretched.detach())  # the second term is zero

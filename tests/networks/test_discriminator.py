@@ -1,6 +1,6 @@
 import torch
 
-from bundle.networks.discriminator import Discriminator
+from bundle.networks.discriminator import DETAIL_GAIN, Discriminator, with_detail
 
 
 def _inputs() -> dict[str, torch.Tensor]:
@@ -41,3 +41,15 @@ def test_patches_depend_on_every_input() -> None:
         ("target_view", torch.tensor([1, 0])),
     ):
         assert not torch.allclose(network(**inputs | {name: other})[0], patches)
+
+
+def test_detail_of_a_point_by_hand_and_none_of_an_even_view() -> None:
+    image = torch.full((1, 2, 5, 5), 0.25)
+    assert (with_detail(image)[:, 2] == 0).all(), "the edge of the frame is no detail"
+    image[0, 0, 2, 2] += 0.9
+    seen = with_detail(image)
+    assert torch.equal(seen[:, :2], image)
+    expected = torch.zeros(5, 5)
+    expected[1:4, 1:4] = -0.1
+    expected[2, 2] = 0.8
+    torch.testing.assert_close(seen[0, 2], DETAIL_GAIN * expected)

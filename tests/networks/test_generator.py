@@ -1,6 +1,6 @@
 import torch
 
-from bundle.networks.generator import Generator
+from bundle.networks.generator import Generator, full_range
 
 
 def _inputs(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -78,3 +78,12 @@ def test_torchscript_equals_eager() -> None:
     scripted = torch.jit.script(network)
     torch.testing.assert_close(scripted(image), network(image), atol=1e-5, rtol=0)
     torch.testing.assert_close(scripted(image, radiomics, view), network(image, radiomics, view), atol=1e-5, rtol=0)
+
+
+def test_the_background_can_be_exactly_zero_and_still_learn() -> None:
+    logits = torch.tensor([-9.0, -3.5, 0.0, 9.0], requires_grad=True)
+    values = full_range(logits)
+    assert values.tolist() == [0.0, 0.0, 0.5, 1.0]
+    values.sum().backward()
+    sigmoid = torch.sigmoid(logits.detach())
+    torch.testing.assert_close(logits.grad, 1.1 * sigmoid * (1 - sigmoid))

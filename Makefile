@@ -41,7 +41,7 @@ bench: $(INSTALLED)  ## speed of reading, preparation, radiomics and training; m
 	@$(RUN) -m scripts.bench
 
 DEMO_TRAIN := "['configs/train.json','configs/demo.json']"
-DEMO_EVALUATE := "['configs/train.json','configs/evaluate.json','configs/demo.json']"
+DEMO_EVALUATE := "['configs/train.json','configs/evaluate.json','configs/demo.json']" --repeats_dir demo/repeats
 # Step 5 takes a breast that no step has seen: of another seed than the cohort's.
 DEMO_INFERENCE := "['configs/inference.json','demo/train/network.json']" --weights demo/train/model.pt
 
@@ -50,6 +50,7 @@ demo: $(INSTALLED)  ## the main job: phantom DICOM films, preparation, training,
 	$(RUN) -m scripts.phantom --layout cbis_ddsm --breasts 160 --seed 0 --film_spacing_mm 1.0 --output demo/dicom
 	$(RUN) -m scripts.prepare cbis_ddsm --source demo/dicom --output demo/prepared
 	$(BUNDLE_RUN) $(DEMO_TRAIN)
+	$(RUN) -m scripts.repeat --cohort demo/dicom --dataset_dir demo/prepared --output demo/repeats
 	$(BUNDLE_RUN) $(DEMO_EVALUATE)
 	$(RUN) -m scripts.phantom --layout clinical --breasts 1 --seed 1003 --film_spacing_mm 1.0 --output demo/unseen
 	$(BUNDLE_RUN) $(DEMO_INFERENCE) --source demo/unseen/P_00001/L_CC.dcm --mask demo/unseen/P_00001/L_CC_mask.png --output_dir demo/inference/with_mask

@@ -72,6 +72,37 @@ def mean_interval(values: Sequence[float], patient_ids: Sequence[str], *, resamp
     return Interval(mean=mean, low=float(low), high=float(high), n=len(values))
 
 
+def ratio_interval(
+    numerators: Sequence[float], denominators: Sequence[float], patient_ids: Sequence[str], *, resamples: int, seed: int
+) -> Interval:
+    """Ratio of two means over images, with the interval of `mean_interval`.
+
+    Args:
+        numerators: one finite number per image.
+        denominators: as many, with a mean that is not zero.
+        patient_ids: whose image it is, as many.
+        resamples: number of draws.
+        seed: of the draws.
+
+    Returns:
+        The ratio as ``mean``; without bounds for one patient, or where some draw's denominator has the other sign: the
+        ratio then means little.
+    """
+    patients = sorted(set(patient_ids))
+    sums = np.zeros((len(patients), 2))
+    for pair, patient in zip(zip(numerators, denominators, strict=True), patient_ids, strict=True):
+        sums[patients.index(patient)] += pair
+    total = sums.sum(axis=0)
+    ratio = float(total[0] / total[1])
+    draws = np.random.default_rng(seed).multinomial(len(patients), np.full(len(patients), 1 / len(patients)), resamples)
+    drawn = draws @ sums
+    if len(patients) == 1 or (drawn[:, 1] * total[1] <= 0).any():
+        return Interval(mean=ratio, low=None, high=None, n=len(numerators))
+    outside = tail(len(patients))
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [outside, 1 - outside])
+    return Interval(mean=ratio, low=float(low), high=float(high), n=len(numerators))
+
+
 def signed_rank_p(differences: Sequence[float], patient_ids: Sequence[str]) -> float | None:
     """Give the two-sided p value of the Wilcoxon signed-rank test that the patients' mean differences centre on zero.
 

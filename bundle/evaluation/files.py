@@ -96,6 +96,13 @@ def write_summary(
             "test": "Wilcoxon signed-rank test of the patients' mean advantages over the best baseline, two-sided",
             "correction": "Holm",
         },
+        "shares": {
+            method: {
+                str(direction): {measure: _interval(share) for measure, share in measures.items()}
+                for direction, measures in directions.items()
+            }
+            for method, directions in summary.shares.items()
+        },
         "trade_off": _trade_off(summary),
         "lesion_concordance": {
             method: {

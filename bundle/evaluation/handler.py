@@ -24,15 +24,17 @@ from bundle.evaluation.conditioning import SwappedCase, changes, choose_donors, 
 from bundle.evaluation.features import drawn_regions, embeddings
 from bundle.evaluation.files import write_metrics, write_summary
 from bundle.evaluation.gallery import Gallery
-from bundle.evaluation.methods import LAST_EPOCH, MODEL, TARGET, TARGET_BLURRED, Kind, blurred
+from bundle.evaluation.methods import CEILING, LAST_EPOCH, MODEL, TARGET, TARGET_BLURRED, Kind, blurred
 from bundle.evaluation.pictures import write_pictures
 from bundle.evaluation.protocol import protocol
 from bundle.evaluation.real_views import RealViews, learn_real_views
+from bundle.evaluation.repeats import Repeats
 from bundle.evaluation.scoring import ImageScore, ScoringSettings, lesion_vectors, score_case
 from bundle.evaluation.summary import summarize
 from bundle.metrics.items import items_of
 from bundle.networks.feature_network import FeatureNetwork
 from bundle.radiomics.settings import RadiomicsSettings
+from bundle.records import Canvas
 from bundle.vocabulary import Direction
 
 
@@ -48,12 +50,13 @@ class EvaluationHandler:
             (see `fit_baselines`, `learn_real_views`).
         test_items: the test split's items before any transform, whose radiomic vectors are exchanged.
         output_dir: folder for the results; made where it does not exist.
-        spacing_mm: pixel spacing of the canvas.
+        canvas: the frame of all views.
         data_range: width of the intensity range of the views; 1.0 for prepared views.
         radiomics: how radiomic features are extracted.
         feature_network: the trained network of mammogram features.
         checkpoint: the training run's checkpoint, whose last epoch is scored beside the best one; None, or a file that
             does not exist: only the model is scored.
+        repeats_dir: folder of `bundle.evaluation.repeats`, the ceiling on phantom data; None: no ceiling.
         resamples: bootstrap draws.
         seed: of the bootstrap and of the exchange.
         workers: processes that score.
@@ -65,11 +68,12 @@ class EvaluationHandler:
         training: Sequence[Mapping[str, Any]],
         test_items: Sequence[Mapping[str, Any]],
         output_dir: str | Path,
-        spacing_mm: float,
+        canvas: Canvas,
         data_range: float,
         radiomics: RadiomicsSettings,
         feature_network: FeatureNetwork,
         checkpoint: str | Path | None,
+        repeats_dir: str | Path | None,
         resamples: int,
         seed: int,
         workers: int,
@@ -77,21 +81,23 @@ class EvaluationHandler:
         self.training = training
         self.test_items = test_items
         self.output_dir = Path(output_dir)
-        self.spacing_mm = spacing_mm
+        self.canvas = canvas
+        self.spacing_mm = canvas.spacing_mm
         self.data_range = data_range
         self.radiomics = radiomics
         self.feature_network = feature_network.cpu().eval()
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.repeats_dir = None if repeats_dir is None else Path(repeats_dir)
         self.resamples = resamples
         self.seed = seed
         self.workers = workers
         self._baselines: tuple[Baseline, ...] = ()
         self._last_epoch: nn.Module | None = None
+        self._repeats: Repeats | None = None
         self._donors: dict[tuple[str, int], np.ndarray] = {}
         self._scores: list[ImageScore] = []
         self._embeddings: dict[tuple[str, Direction, str], np.ndarray] = {}
         self._swapped: list[SwappedCase] = []
-        self._frame = (0, 0)
 
     def attach(self, engine: SupervisedEvaluator) -> None:
         """Register with the evaluator, whose output or batch must hold what `Case.from_item` reads.
@@ -111,6 +117,8 @@ class EvaluationHandler:
 
     def start(self, engine: SupervisedEvaluator) -> None:
         """Learn what is learned from the training pairs, and begin with no score."""
+        if self.repeats_dir is not None:
+            self._repeats = Repeats(self.repeats_dir, test_items=self.test_items, canvas=self.canvas)
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self._baselines = fit_baselines(self.training)
         self._real_views: RealViews = learn_real_views(
@@ -167,7 +175,6 @@ class EvaluationHandler:
             if others:
                 self._keep_swapped(case, item, scores, others, vectors)
             self._gallery.keep(case)
-            self._frame = (case.target.shape[-2], case.target.shape[-1])
         self._progress.update()
 
     def finish(self, engine: SupervisedEvaluator) -> None:
@@ -179,13 +186,13 @@ class EvaluationHandler:
             write_summary(
                 summary,
                 protocol=protocol(
-                    frame=self._frame,
-                    spacing_mm=self.spacing_mm,
+                    canvas=self.canvas,
                     data_range=self.data_range,
                     resamples=self.resamples,
                     seed=self.seed,
                     baselines=self._baselines,
                     real_views=self._real_views,
+                    repeats=0 if self._repeats is None else self._repeats.number,
                     training_pairs=len(self.training),
                     patients=summary.patients,
                 ),
@@ -213,16 +220,19 @@ class EvaluationHandler:
             **{baseline.name: Kind.BASELINE for baseline in self._baselines},
             TARGET_BLURRED: Kind.WARNING,
             TARGET: Kind.REFERENCE,
+            CEILING: Kind.CEILING,
             LAST_EPOCH: Kind.CHECKPOINT,
         }
 
     def _views_of(self, case: Case) -> dict[str, torch.Tensor]:
         """Each method's target view ``[1, H, W]``."""
+        ceiling = {} if self._repeats is None else {CEILING: self._repeats.mean_view(case.pair_id, case.direction)}
         return {
             MODEL: case.synthetic,
             **{each.name: each.synthesize(case.source, case.direction) for each in self._baselines},
             TARGET_BLURRED: blurred(case.target, spacing_mm=self.spacing_mm),
             TARGET: case.target,
+            **ceiling,
         }
 
     def _again(

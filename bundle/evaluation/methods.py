@@ -11,6 +11,7 @@ MODEL = "model"
 TARGET = "target"
 TARGET_BLURRED = "target_blurred"
 LAST_EPOCH = "model_last_epoch"
+CEILING = "same_breast_again"
 # A lesion's edge and all texture are gone, the breast's form is not.
 BLUR_MM = 4.0
 
@@ -23,12 +24,14 @@ class Kind(StrEnum):
     WARNING = "warning"
     REFERENCE = "reference"
     CHECKPOINT = "checkpoint"
+    CEILING = "ceiling"
 
 
 BESIDE_THEM = {
     TARGET_BLURRED: f"the real target view, blurred by a Gaussian of {BLUR_MM:g} mm: what a measure gives to an image "
     "without any texture",
     TARGET: "the real target view itself: what a measure gives at best",
+    CEILING: "mean of the target views of the same phantom breast, laid and exposed again: as much as can be known",
     LAST_EPOCH: "the model with the weights of its training run's last epoch instead of the best one's",
 }
 

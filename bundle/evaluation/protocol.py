@@ -20,40 +20,43 @@ from bundle.metrics.psnr import CEILING_DB
 from bundle.metrics.reference_protocol import SIDE
 from bundle.metrics.spectrum import MARGIN_MM, WINDOW_MM, band_per_mm
 from bundle.metrics.ssim import K1, K2, WINDOW_PIXELS
+from bundle.records import Canvas
 from bundle.vocabulary import Direction
 
 
 def protocol(
     *,
-    frame: tuple[int, int],
-    spacing_mm: float,
+    canvas: Canvas,
     data_range: float,
     resamples: int,
     seed: int,
     baselines: Sequence[Baseline],
     real_views: RealViews,
+    repeats: int,
     training_pairs: int,
     patients: Mapping[Direction, int],
 ) -> dict[str, Any]:
     """Describe an evaluation.
 
     Args:
-        frame: rows and columns of the canvas.
-        spacing_mm: its pixel spacing.
+        canvas: the frame of all views.
         data_range: width of the intensity range.
         resamples: bootstrap draws.
         seed: of the bootstrap.
         baselines: the methods beside the model.
         real_views: what was learned from the training split's real views.
+        repeats: how often each phantom breast was exposed again for the ceiling; 0 for no ceiling.
         training_pairs: from how many directed training pairs they learned.
         patients: number of test patients by direction.
     """
+    spacing_mm = canvas.spacing_mm
+    weights = scale_weights((canvas.rows, canvas.columns), spacing_mm=spacing_mm)
     return {
         "images": (
             "both views of a pair prepared alike and placed on one canvas at a fixed physical scale that the source "
             "alone decides; markers and film borders removed; intensities in [0, 1]"
         ),
-        "canvas": {"rows": frame[0], "columns": frame[1], "spacing_mm": spacing_mm},
+        "canvas": {"rows": canvas.rows, "columns": canvas.columns, "spacing_mm": spacing_mm},
         "data_range": data_range,
         "ssim": {
             "window": "uniform; only windows wholly inside the frame",
@@ -63,7 +66,7 @@ def protocol(
             "k1": K1,
             "k2": K2,
         },
-        "ms_ssim_scale_weights": [round(weight, 4) for weight in scale_weights(frame, spacing_mm=spacing_mm)],
+        "ms_ssim_scale_weights": [round(weight, 4) for weight in weights],
         "psnr_ceiling_db": CEILING_DB,
         "reference_system": (
             f"the canvas, padded with background to a square and resized to {SIDE} x {SIDE} pixels; it still differs "
@@ -112,6 +115,8 @@ def protocol(
         },
         "baselines": {baseline.name: baseline.description for baseline in baselines},
         "beside_them": dict(BESIDE_THEM),
+        "repeats_for_the_ceiling": repeats,
+        "shares": "of the way from the best baseline's mean (0) to the ceiling's (1), where the ceiling is better",
         "baselines_learn_from": f"{training_pairs} directed pairs of the training split",
         "interval": {
             "level": LEVEL,

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bundle.evaluation.bootstrap import Interval, holm, mean_interval, signed_rank_p
+from bundle.evaluation.bootstrap import Interval, holm, mean_interval, ratio_interval, signed_rank_p
 from bundle.evaluation.measures import MEASURES, Measure
-from bundle.evaluation.methods import MODEL, Kind
+from bundle.evaluation.methods import CEILING, MODEL, Kind
 from bundle.evaluation.scoring import ImageScore
 from bundle.vocabulary import Direction
 
@@ -42,6 +42,8 @@ class Summary:
         methods: mean and interval by method, direction and measure; only directions that the test split holds, and
             only measures that an image has.
         margins: the model against the best baseline, by direction and measure.
+        shares: of the way from the best baseline to the ceiling, by method, direction and measure; only where there is
+            a ceiling that is better than every baseline.
         tests: number of margins in the family.
         images: number of test images by direction.
         patients: number of patients by direction.
@@ -50,6 +52,7 @@ class Summary:
     kinds: dict[str, Kind]
     methods: dict[str, dict[Direction, dict[str, Interval]]]
     margins: dict[Direction, dict[str, Margin]]
+    shares: dict[str, dict[Direction, dict[str, Interval]]]
     tests: int
     images: dict[Direction, int]
     patients: dict[Direction, int]
@@ -77,6 +80,7 @@ def summarize(scores: Sequence[ImageScore], *, kinds: Mapping[str, Kind], resamp
         raise ValueError("A test case was scored twice: evaluate in one process, on a test split without duplicates.")
     methods: dict[str, dict[Direction, dict[str, Interval]]] = {name: {} for name in names}
     margins: dict[Direction, dict[str, Margin]] = {}
+    shares: dict[str, dict[Direction, dict[str, Interval]]] = {}
     images: dict[Direction, int] = {}
     patients: dict[Direction, int] = {}
     for direction in Direction:
@@ -104,11 +108,18 @@ def summarize(scores: Sequence[ImageScore], *, kinds: Mapping[str, Kind], resamp
             margin = _margin(columns[MODEL], columns[best], measure=measure, resamples=resamples, seed=seed)
             if margin is not None:
                 margins[direction][measure.name] = margin
+            if CEILING not in columns:
+                continue
+            for name, column in columns.items():
+                share = _share(column, columns[best], columns[CEILING], measure=measure, resamples=resamples, seed=seed)
+                if share is not None:
+                    shares.setdefault(name, {}).setdefault(direction, {})[measure.name] = share
     tests = _correct(margins)
     return Summary(
         kinds={name: kinds[name] for name in names},
         methods=methods,
         margins=margins,
+        shares=shares,
         tests=tests,
         images=images,
         patients=patients,
@@ -146,6 +157,28 @@ def _margin(
         difference=mean_interval(advantages, owners, resamples=resamples, seed=seed),
         p=signed_rank_p(advantages, owners),
     )
+
+
+def _share(
+    column: Sequence[ImageScore],
+    baseline: Sequence[ImageScore],
+    ceiling: Sequence[ImageScore],
+    *,
+    measure: Measure,
+    resamples: int,
+    seed: int,
+) -> Interval | None:
+    """Where a method's mean lies between the baseline's (0) and the ceiling's (1); None where that is no better."""
+    gained, possible, owners = [], [], []
+    for scores in zip(column, baseline, ceiling, strict=True):
+        method, low, high = (measure.sign * score.values[measure.name] for score in scores)
+        if not math.isnan(method + low + high):
+            gained.append(method - low)
+            possible.append(high - low)
+            owners.append(scores[0].patient_id)
+    if not possible or math.fsum(possible) <= 0:
+        return None
+    return ratio_interval(gained, possible, owners, resamples=resamples, seed=seed)
 
 
 def _correct(margins: dict[Direction, dict[str, Margin]]) -> int:

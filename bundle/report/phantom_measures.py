@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
-from bundle.datasets.phantom.acquisition import choose_cassette, expose
-from bundle.datasets.phantom.anatomy import Breast
 from bundle.datasets.phantom.case import Case, CasePlan, make_case
-from bundle.datasets.phantom.compression import Compression
-from bundle.datasets.phantom.film import StoredFilm, develop
+from bundle.datasets.phantom.film import StoredFilm
 from bundle.datasets.phantom.landmarks import muscle_edge
-from bundle.datasets.phantom.parameters import draw_views
+from bundle.datasets.phantom.repeat import expose_again, grown
 from bundle.imaging.canvas import canvas_scale, place_on_canvas
 from bundle.metrics.depth_profile import depth_profile
 from bundle.metrics.in_breast import in_breast
@@ -35,8 +32,6 @@ PREPARED_SPACING_MM = 1.0
 CANVAS = Canvas(rows=128, columns=96, spacing_mm=2.0)
 COMPONENTS = 24
 RIDGE_PENALTY = 10.0
-# Purposes of a plan's generators (`CasePlan.generator`) from here on are this module's.
-_FIRST_REPEAT = 9000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +101,18 @@ def measure_breast(plan: CasePlan, *, film_spacing_mm: float, repeats: int) -> B
     prepared = {position: _prepare(_film(case.films[position])) for position in ViewPosition}
     scale = canvas_scale(prepared[ViewPosition.CC].image.shape, spacing_mm=PREPARED_SPACING_MM, canvas=CANVAS)
 
+    breast = grown(case)
+
     def exposed_again(number: int, *, only_noise: bool) -> np.ndarray:
-        film = _mlo_again(case, number=number, film_spacing_mm=film_spacing_mm, only_noise=only_noise)
+        film = expose_again(
+            case,
+            breast,
+            ViewPosition.MLO,
+            number=number,
+            film_spacing_mm=film_spacing_mm,
+            digital=True,
+            only_noise=only_noise,
+        )
         return _placed(_prepare(_film(film)).image, ViewPosition.MLO, scale, is_mask=False)
 
     return BreastMeasures(
@@ -237,25 +242,3 @@ def _muscle(case: Case, position: ViewPosition) -> np.ndarray:
     column = np.interp(np.arange(height), edge[:, 0], edge[:, 1], left=edge[0, 1], right=math.nan)
     towards_chest_wall = np.greater_equal if film.chest_wall_at_left else np.less_equal
     return np.asarray(towards_chest_wall.outer(column, np.arange(width)))
-
-
-def _mlo_again(case: Case, *, number: int, film_spacing_mm: float, only_noise: bool) -> StoredFilm:
-    """Expose the MLO of a breast again, with other noise or with all of positioning, pressure and noise drawn anew."""
-    plan, position = case.plan, ViewPosition.MLO
-    breast = Breast.grow(parameters=case.parameters, generator=plan.generator(2))
-    view = draw_views(case.parameters, plan.generator(_FIRST_REPEAT + number))[position]
-    if only_noise:
-        view = replace(case.views[position], noise_seed=view.noise_seed)
-    compressions = dict(case.compressions)
-    cassette = choose_cassette(compressions)
-    compressions[position] = Compression.press(breast=breast, view=view)
-    exposure = expose(
-        breast=breast,
-        lesions=case.lesions,
-        vessels=case.vessels,
-        compression=compressions[position],
-        view=view,
-        cassette_mm=cassette,
-        spacing_mm=film_spacing_mm,
-    )
-    return develop(exposure=exposure, view=view, laterality=plan.laterality, digital=True)

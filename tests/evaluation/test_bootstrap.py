@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from bundle.evaluation.bootstrap import mean_interval, tail
+from bundle.evaluation.bootstrap import holm, mean_interval, ratio_interval, signed_rank_p, tail
 
 scores = st.lists(st.tuples(st.sampled_from("ABCDE"), st.floats(-50, 50)), min_size=1, max_size=20)
 
@@ -125,3 +125,44 @@ def test_one_patient_gives_no_interval() -> None:
 def test_wrong_input(values: list[float], owners: list[str], resamples: int, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         mean_interval(values, owners, resamples=resamples, seed=0)
+
+
+class TestRatio:
+    def test_one_ratio_everywhere_has_no_uncertainty(self) -> None:
+        interval = ratio_interval([1.0, 2, 3], [2.0, 4, 6], ["A", "B", "C"], resamples=200, seed=0)
+        assert (interval.mean, interval.low, interval.high, interval.n) == pytest.approx((0.5, 0.5, 0.5, 3))
+
+    def test_it_is_of_means_not_a_mean_of_ratios(self) -> None:
+        interval = ratio_interval([1.0, 0.0], [1.0, 3.0], ["A", "B"], resamples=2000, seed=0)
+        assert interval.mean == 0.25
+        assert (interval.low, interval.high) == (0.0, 1.0)  # BB and AA
+
+    def test_a_denominator_that_may_be_zero_and_one_patient_give_no_bounds(self) -> None:
+        assert ratio_interval([1.0, 1.0], [3.0, -1.0], ["A", "B"], resamples=200, seed=0).low is None
+        assert ratio_interval([1.0, 1.0], [2.0, 2.0], ["A", "A"], resamples=200, seed=0).high is None
+
+    def test_a_denominator_of_one_gives_the_interval_of_the_mean(self) -> None:
+        values, owners = list(np.random.default_rng(0).normal(size=30)), [f"P{index % 11}" for index in range(30)]
+        one = ratio_interval(values, [1.0] * 30, owners, resamples=400, seed=3)
+        other = mean_interval(values, owners, resamples=400, seed=3)
+        assert (one.mean, one.low, one.high) == pytest.approx((other.mean, other.low, other.high))
+
+
+class TestTests:
+    def test_holm_by_hand(self) -> None:
+        # In order 0.01 * 4, 0.02 * 3, 0.03 * 2 (no less than the one before), 0.5.
+        assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
+        assert holm([0.9, 0.8]) == [1.0, 1.0]
+        assert holm([]) == []
+
+    def test_signed_rank_by_enumeration(self) -> None:
+        """Five patients, all better: 2 of the 2^5 signs are as extreme."""
+        assert signed_rank_p([1.0, 2, 3, 4, 5], list("ABCDE")) == pytest.approx(2 / 32)
+
+    def test_images_of_one_patient_count_once(self) -> None:
+        once = signed_rank_p([1.0, 2, 3, 4, -5], list("ABCDE"))
+        assert signed_rank_p([1.0, 1, 1, 2, 3, 4, -4, -6], list("AAABCDEE")) == once
+
+    def test_no_difference_and_one_patient(self) -> None:
+        assert signed_rank_p([0.0, 0.0], ["A", "B"]) == 1.0
+        assert signed_rank_p([1.0, 2.0], ["A", "A"]) is None

@@ -16,10 +16,11 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from bundle.evaluation.handler import EvaluationHandler
+from bundle.records import Canvas
 from bundle.report.evaluation.page import write_report
 from bundle.tensor_files import write_tensors
 from bundle.training.run_folder import generator_average
-from tests.evaluation.made_cases import made_feature_network, made_item, made_items, made_settings
+from tests.evaluation.made_cases import COLUMNS, ROWS, made_feature_network, made_item, made_items, made_settings
 
 
 class HalfBright(torch.nn.Module):
@@ -63,11 +64,12 @@ def evaluate(
         training=Dataset(made_items(range(5)) if training is None else training),
         test_items=test,
         output_dir=folder,
-        spacing_mm=2.0,
+        canvas=Canvas(rows=ROWS, columns=COLUMNS, spacing_mm=2.0),
         data_range=1.0,
         radiomics=made_settings(),
         feature_network=made_feature_network(),
         checkpoint=checkpoint,
+        repeats_dir=None,
         resamples=200,
         seed=0,
         workers=workers,

@@ -87,6 +87,32 @@ def test_p_values_are_corrected_over_the_family_alone() -> None:
         assert of_direction["l1"].p_holm is None
 
 
+def test_shares_of_the_way_to_the_ceiling_by_hand() -> None:
+    """In-breast SSIM: baseline 1.6 / 3, model 0.7, ceiling 0.9. PSNR: a ceiling below the baseline is none."""
+    scores = made_scores((Direction.CC_TO_MLO,))
+    again = {"in_breast_ssim": (0.9, 0.8, 1.0), "in_breast_psnr_db": (17, 17, 17), "l1": (0.0, 0.01, 0.02)}
+    for index in range(3):
+        values = dict.fromkeys(COLUMNS, math.nan) | {name: float(column[index]) for name, column in again.items()}
+        scores.append(
+            ImageScore(
+                patient_id=f"P{index}",
+                pair_id=f"P{index}_L",
+                direction=Direction.CC_TO_MLO,
+                method="same_breast_again",
+                values=values,
+            )
+        )
+    kinds = KINDS | {"same_breast_again": Kind.CEILING}
+    shares = summarize(scores, kinds=kinds, resamples=200, seed=0).shares
+    of_model = shares["model"][Direction.CC_TO_MLO]
+    assert set(of_model) == {"in_breast_ssim", "l1"}
+    assert of_model["in_breast_ssim"].mean == pytest.approx((0.7 - 1.6 / 3) / (0.9 - 1.6 / 3))
+    assert of_model["l1"].mean == pytest.approx((0.04 - 0.02) / (0.04 - 0.01))  # less is better
+    assert shares["nearest_source"][Direction.CC_TO_MLO]["in_breast_ssim"].mean == 0
+    assert shares["same_breast_again"][Direction.CC_TO_MLO]["in_breast_ssim"].mean == 1
+    assert summarize(made_scores(), kinds=KINDS, resamples=200, seed=0).shares == {}
+
+
 def test_only_baselines_are_compared_with() -> None:
     kinds = KINDS | {"nearest_source": Kind.WARNING, "mean_target": Kind.REFERENCE}
     margins = summarize(made_scores(), kinds=kinds, resamples=200, seed=0).margins

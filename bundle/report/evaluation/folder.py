@@ -29,6 +29,7 @@ KINDS = {
     "checkpoint": "the model of another epoch",
     "baseline": "baselines",
     "warning": "the truth blurred, as a warning",
+    "ceiling": "the same breast exposed again: as much as can be known",
     "reference": "the truth itself",
 }
 """Titles of the methods' kinds, in their order."""

@@ -26,6 +26,7 @@ PAINTS = {
     "warning": "#010106",
     "reference": "#010107",
     "checkpoint": "#010108",
+    "ceiling": "#010109",
 }
 _MARKERS = {Direction.CC_TO_MLO: "o", Direction.MLO_TO_CC: "D"}
 _WIDENED = 1.5  # times the range of model and baselines: so far the truth and its blurred form may widen the axis

@@ -1,8 +1,11 @@
 """Preparation on a Dask cluster gives what one machine gives, also when a worker dies half-way."""
 
 import os
+import platform
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -19,7 +22,8 @@ from bundle.radiomics.settings import read_settings
 from bundle.vocabulary import Split
 from tests.datasets.cbis_ddsm_tree import both_views, write_tree
 
-RADIOMICS = read_settings(Path(__file__).resolve().parents[2] / "configs" / "radiomics.yaml")
+ROOT = Path(__file__).resolve().parents[2]
+RADIOMICS = read_settings(ROOT / "configs" / "radiomics.yaml")
 PATIENTS = 8
 
 
@@ -67,6 +71,31 @@ def test_a_cluster_that_loses_a_worker_half_way_loses_nothing(tmp_path, monkeypa
     assert killed
     assert on_cluster.pairs == plain.pairs
     assert contents(tmp_path / "cluster") == contents(tmp_path / "plain")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is not glibc's")
+def test_the_memory_of_a_film_is_used_again():
+    program = """
+import resource, sys
+import numpy as np
+from bundle.collection.workers import _keep_freed_memory
+if sys.argv[1] == "keep":
+    _keep_freed_memory()
+film = np.ones(10_000_000)
+del film
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    film = np.ones(10_000_000)
+    del film
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    page_faults = {
+        kept: int(
+            subprocess.run([sys.executable, "-c", program, kept], cwd=ROOT, check=True, capture_output=True).stdout
+        )
+        for kept in ("keep", "return")
+    }
+    assert page_faults["keep"] < page_faults["return"] / 10
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch):

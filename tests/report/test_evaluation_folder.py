@@ -82,6 +82,10 @@ def test_an_absent_file_is_named(folder: Path, name: str) -> None:
         (lambda s: s["measures"].pop("shape_error"), "measures does not describe shape_error"),
         (lambda s: s["measures"]["shape_error"].update(group="beauty"), "shape_error has group 'beauty'"),
         (lambda s: s["methods"]["model"]["cc_to_mlo"]["shape_error"].pop("mean"), "cannot be read .*mean"),
+        (
+            lambda s: s["methods"]["mean_target"].pop("cc_to_mlo"),
+            r"mean_target has the direction\(s\) mlo_to_cc, model cc",
+        ),
         (lambda s: s["methods"]["model"].update(sideways={}), "cannot be read .*sideways"),
     ],
 )

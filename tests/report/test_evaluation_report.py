@@ -6,15 +6,20 @@ import html.parser
 import json
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from ignite.engine import Engine
 
 from bundle.report.evaluation.folder import read_evaluation
 from bundle.report.evaluation.gallery import gallery_data
+from bundle.report.evaluation.handler import EvaluationReport
 from bundle.report.evaluation.page import write_report
 from tests.report.made_evaluation import MEASURES, NIPPLE, write_made_evaluation
 
+ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "</script><script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
 
@@ -226,3 +231,31 @@ def test_checkpoints_join_the_trade_off(tmp_path: Path) -> None:
     page = write_report(folders[0], checkpoints=folders[1:]).page.read_text()
     assert "epoch_1" in page
     assert "epoch_2" in page
+
+
+def test_an_evaluation_without_curves_does_not_show_those_of_another_run(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    (tmp_path / "run").mkdir()
+    results = tmp_path / "run" / "results.csv"
+    results.write_text("epoch,loss_G\n1,2.0\n2,1.0\n")
+    handler = EvaluationReport(evaluation_dir=folder, weights=tmp_path / "run" / "model.pt")
+    handler.write(Engine(lambda engine, batch: None))
+    assert "loss G" in (folder / "report.html").read_text()
+    results.unlink()
+    handler.write(Engine(lambda engine, batch: None))
+    assert "loss G" not in (folder / "report.html").read_text()
+
+
+def test_the_command_writes_again_or_ends_with_a_sentence(tmp_path: Path) -> None:
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "scripts.report", *map(str, arguments)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    folders = [write_made_evaluation(tmp_path / name) for name in ("evaluation", "epoch_1", "epoch_2")]
+    good = run(folders[0], "--checkpoints", f"{folders[1]},{folders[2]}")
+    assert good.returncode == 0, good.stderr
+    assert good.stdout.endswith(f"{folders[0] / 'report.md'}\n{folders[0] / 'report.html'}\n")
+    assert "epoch_2" in (folders[0] / "report.html").read_text()
+    bad = run(tmp_path)
+    assert bad.returncode == 1
+    assert bad.stderr == f"report: {tmp_path} holds no summary.json; give the folder that an evaluation wrote\n"

@@ -305,6 +305,12 @@ def _require(
 ) -> None:
     if list(kinds.values()).count("model") != 1 or set(kinds) != set(methods):
         raise ValueError(f"{path}: kinds must name one model and all methods ({', '.join(methods)}); got {dict(kinds)}")
+    (model,) = (name for name, kind in kinds.items() if kind == "model")
+    for name, directions in methods.items():
+        if set(directions) != set(methods[model]):
+            raise ValueError(
+                f"{path}: {name} has the directions {sorted(directions)}, {model} {sorted(methods[model])}"
+            )
     for measure in measures.values():
         if measure.group not in GROUPS or measure.better not in ("higher", "lower", None):
             raise ValueError(f"{path}: measure {measure.name} has group {measure.group!r}, better {measure.better!r}")

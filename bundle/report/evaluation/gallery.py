@@ -101,7 +101,7 @@ def gallery_data(evaluation: Evaluation) -> dict[str, Any] | None:
         "columns": size[1],
         "tolerance": TOLERANCE_MM / canvas["spacing_mm"],
         "full_difference": FULL_DIFFERENCE,
-        "headline": evaluation.headline[0].name,
+        "headline": [*evaluation.headline, *evaluation.measures.values()][0].name,
         "measures": [
             {"name": each.name, "title": each.title, "better": each.better, "decimals": each.decimals}
             for each in evaluation.measures.values()

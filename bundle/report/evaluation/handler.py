@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ignite.engine import Engine, Events
 
-from bundle.report.evaluation.page import write_report
+from bundle.report.evaluation.page import RESULTS_NAME, write_report
 
 
 class EvaluationReport:
@@ -22,7 +22,7 @@ class EvaluationReport:
 
     def __init__(self, *, evaluation_dir: str | Path, weights: str | Path) -> None:
         self.evaluation_dir = Path(evaluation_dir)
-        self.results = Path(weights).with_name("results.csv")
+        self.results = Path(weights).with_name(RESULTS_NAME)
 
     def attach(self, engine: Engine) -> None:
         """Register with the evaluator."""
@@ -30,5 +30,8 @@ class EvaluationReport:
 
     def write(self, engine: Engine) -> None:
         """Write the report."""
-        report = write_report(self.evaluation_dir, results=self.results if self.results.is_file() else None)
+        results = self.results if self.results.is_file() else None
+        if results is None:  # the folder may hold those of another run
+            (self.evaluation_dir / RESULTS_NAME).unlink(missing_ok=True)
+        report = write_report(self.evaluation_dir, results=results)
         print(f"\n{report.text}\n  {report.table}\n  {report.page}")

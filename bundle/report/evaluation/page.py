@@ -29,6 +29,7 @@ from bundle.report.evaluation.wording import (
 )
 from bundle.vocabulary import Direction
 
+RESULTS_NAME = "results.csv"
 _HERE = Path(__file__).parent
 
 
@@ -61,7 +62,7 @@ def write_report(folder: Path, *, results: Path | None = None, checkpoints: Sequ
         ValueError: a file is damaged.
     """
     evaluation = read_evaluation(folder)
-    copied = folder / "results.csv"
+    copied = folder / RESULTS_NAME
     if results is not None:
         with replacing(copied) as temporary:
             shutil.copyfile(results, temporary)

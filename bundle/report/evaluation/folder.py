@@ -308,9 +308,8 @@ def _require(
     (model,) = (name for name, kind in kinds.items() if kind == "model")
     for name, directions in methods.items():
         if set(directions) != set(methods[model]):
-            raise ValueError(
-                f"{path}: {name} has the directions {sorted(directions)}, {model} {sorted(methods[model])}"
-            )
+            theirs, ours = (", ".join(sorted(each)) or "none" for each in (directions, methods[model]))
+            raise ValueError(f"{path}: {name} has the direction(s) {theirs}, {model} {ours}")
     for measure in measures.values():
         if measure.group not in GROUPS or measure.better not in ("higher", "lower", None):
             raise ValueError(f"{path}: measure {measure.name} has group {measure.group!r}, better {measure.better!r}")

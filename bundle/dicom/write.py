@@ -5,6 +5,7 @@ force, detector) cannot slip through, because only the attributes that this modu
 """
 
 import copy
+import io
 import logging
 import os
 import re
@@ -164,8 +165,14 @@ def write_synthetic_view(
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
     dataset.file_meta = meta
+    # By way of memory: where the disk is full pydicom would put a traceback into the error's text.
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
     with replacing(path) as temporary:
-        dataset.save_as(temporary, enforce_file_format=True)
+        try:
+            temporary.write_bytes(file.getbuffer())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
     return path
 
 

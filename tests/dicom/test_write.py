@@ -458,11 +458,12 @@ class TestFile:
     def test_a_failed_write_leaves_the_old_file(self, tmp_path, monkeypatch):
         before = write(tmp_path)
 
-        def full(*_args, **_options):
-            raise OSError("No space left on device")
+        def full(path, _content):
+            path.open("wb").close()
+            raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(Dataset, "save_as", full)
-        with pytest.raises(OSError, match="No space"):
+        monkeypatch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match=r"^\[Errno 28\] No space left on device: '.*view\.dcm'$"):
             write(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["view.dcm"]
         assert pydicom.dcmread(tmp_path / "view.dcm").SOPInstanceUID == before.SOPInstanceUID

@@ -66,7 +66,7 @@ def write_report(folder: Path, *, results: Path | None = None, checkpoints: Sequ
     if results is not None:
         with replacing(copied) as temporary:
             shutil.copyfile(results, temporary)
-    others = [(path.name, read_evaluation(path)) for path in checkpoints]
+    others = [("/".join(path.resolve().parts[-2:]), read_evaluation(path)) for path in checkpoints]
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,

@@ -18,7 +18,7 @@ from tests.report.browser import opened, started
 def take_picture(report: Path, path: Path) -> None:
     """Write the picture as a PNG; the cases are those with the worst lesions, so that outlines show."""
     with started() as browser, opened(browser, report.resolve(), width=1140, height=1490) as page:
-        page.add_style_tag(content="#measures, #trade-off, #training, #protocol, nav, .note { display: none }")
+        page.add_style_tag(content="section:not(#result, #cases), nav, .note { display: none }")
         page.locator("#sort").select_option(
             page.locator("#sort optgroup:last-child option").first.get_attribute("value")
         )

@@ -40,6 +40,7 @@ from bundle.radiomics.settings import RadiomicsSettings, read_settings
 from bundle.records import View
 from bundle.vocabulary import Split
 from scripts.arguments import refuse_unexpected, whole_number
+from scripts.bench_evaluation import evaluation
 from scripts.bench_training import memory, training
 from scripts.prepare import RADIOMICS_CONFIG
 
@@ -73,7 +74,7 @@ def bench(*sections: str, rounds: int = 3, **unknown_options: object) -> None:
     """Measure, and print the figures; nothing is kept.
 
     Args:
-        *sections: reading, preparation, radiomics, training, memory; all where none is named.
+        *sections: reading, preparation, radiomics, training, memory, evaluation; all where none is named.
         rounds: how often each comparison is made; medians are printed.
         **unknown_options: refused.
     """
@@ -172,6 +173,7 @@ SECTIONS: dict[str, Callable[[Path, int], Iterator[str]]] = {
     "radiomics": radiomics,
     "training": training,
     "memory": memory,
+    "evaluation": evaluation,
 }
 """Each takes a folder for its files and the number of rounds, and yields lines; add a section by adding it here."""
 

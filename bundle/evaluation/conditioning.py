@@ -20,7 +20,7 @@ from bundle.networks.standardizer import RadiomicsStandardizer
 from bundle.radiomics.features import FEATURE_NAMES
 from bundle.vocabulary import Direction
 
-DONORS = 2
+DONORS = 1
 # Where the lesion is in the synthetic view is only known to be at about the real one's place.
 NEAR_LESION_MM = 4.0
 # The region is the real lesion's in every view: its form cannot change.
@@ -29,7 +29,7 @@ _COMPARED = np.array([not name.startswith("shape2D") for name in FEATURE_NAMES])
 
 @dataclass(frozen=True, kw_only=True)
 class SwappedCase:
-    """One test case with the vectors of others; K of them.
+    """One test case with the vectors of others; K of them, see `DONORS`.
 
     Args:
         patient_id, pair_id, direction: which test case.

@@ -19,7 +19,7 @@ from bundle.radiomics.settings import RadiomicsSettings, settings_from_dict
 from bundle.stopping import ending_with_a_sentence
 from bundle.tensor_files import read_tensors, restore
 
-REGIONS_PER_VIEW = 2
+REGIONS_PER_VIEW = 1
 # Side of the square around a region that the feature network sees, as in its training.
 WINDOW_MM = 48.0
 _WINDOW_MULTIPLE = 8  # pixels; the network halves the resolution three times

@@ -89,7 +89,7 @@ def protocol(
             "or too flat has no features"
         ),
         "distribution": {
-            "regions": f"{REGIONS_PER_VIEW} random ellipses per view, the same in the real and the synthetic one",
+            "regions": f"{REGIONS_PER_VIEW} random ellipse(s) per view, the same in the real and the synthetic one",
             "distance": "Frechet distance with Ledoit-Wolf covariances to real views of the training split",
             "floor": "the real test views' distance to them; a ratio of 1 is as near as real views are",
             "features": {
@@ -99,7 +99,7 @@ def protocol(
         },
         "real_training_views": {str(position): count for position, count in real_views.views.items()},
         "conditioning": {
-            "donors": f"{DONORS} test cases of other patients give their radiomic vectors",
+            "donors": f"test cases of other patients give their radiomic vectors, {DONORS} to each case",
             "shuffled": "mean absolute standardized difference of the lesion's features from the real target's lesion",
             "swap": (
                 "cosine, over the features but those of the shape, of the change of the lesion's features with the "

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from bundle.evaluation.features import (
+    REGIONS_PER_VIEW,
     drawn_regions,
     embeddings,
     lesion_vector,
@@ -55,7 +56,7 @@ def test_regions_lie_in_the_breast_and_follow_from_the_name() -> None:
     one, again, other = (
         drawn_regions(breast, name=name, spacing_mm=1.0, settings=made_settings()) for name in ("A", "A", "B")
     )
-    assert len(one) == 2
+    assert len(one) == REGIONS_PER_VIEW
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)
     assert all(breast[region].all() for region in (*one, *other))

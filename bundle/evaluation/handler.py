@@ -35,6 +35,7 @@ from bundle.metrics.items import items_of
 from bundle.networks.feature_network import FeatureNetwork
 from bundle.radiomics.settings import RadiomicsSettings
 from bundle.records import Canvas
+from bundle.stopping import ending_with_a_sentence
 from bundle.vocabulary import Direction
 
 
@@ -102,6 +103,8 @@ class EvaluationHandler:
     def attach(self, engine: SupervisedEvaluator) -> None:
         """Register with the evaluator, whose output or batch must hold what `Case.from_item` reads.
 
+        What stops the evaluation ends the program with one sentence (SystemExit).
+
         Raises:
             ValueError: the evaluator has no test case, or there are several processes.
         """
@@ -111,9 +114,12 @@ class EvaluationHandler:
             raise ValueError(
                 f"The evaluation runs in one process, got {idist.get_world_size()}: start it without torchrun."
             )
-        engine.add_event_handler(Events.STARTED, self.start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.score_batch)
-        engine.add_event_handler(Events.COMPLETED, self.finish)
+        for event, work in (
+            (Events.STARTED, self.start),
+            (Events.ITERATION_COMPLETED, self.score_batch),
+            (Events.COMPLETED, self.finish),
+        ):
+            engine.add_event_handler(event, ending_with_a_sentence()(work))
 
     def start(self, engine: SupervisedEvaluator) -> None:
         """Learn what is learned from the training pairs, and begin with no score."""

@@ -102,7 +102,8 @@ def score_case(
             values |= real.scores_of(view[0].numpy()) | {"lesion_radiomics_error": real.radiomics_error(vector)}
         except ValueError as error:
             where = f"Pair {case.pair_id}, {case.direction}, method {method}"
-            raise ValueError(f"{where} cannot be scored: {error}") from error
+            remedy = "Name other weights with --weights, or leave the pair out of the collection."
+            raise ValueError(f"{where} cannot be scored: {error} {remedy}") from error
         scores.append(
             ImageScore(
                 patient_id=case.patient_id,

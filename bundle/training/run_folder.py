@@ -27,6 +27,7 @@ from bundle.switches import read_switch
 from bundle.tensor_files import read_tensors, restore, write_tensors
 from bundle.training.data import datalist_hash, read_preparation
 from bundle.training.processes import is_first_process, unwrapped
+from bundle.training.ramps import settled_epoch
 from bundle.training.trainer import ViewSynthesisTrainer
 
 LOSS_COLUMNS = (
@@ -69,7 +70,7 @@ class RunFolder:
     Attach it behind the validation handler. Each epoch it writes, each file atomically:
 
     - ``results.csv``: a row per epoch, losses as means over the epoch's images;
-    - ``model.pt``: the averaged generator's bare state dict, of the best epoch so far;
+    - ``model.pt``: the averaged generator's bare state dict, of the best epoch so far (see `best_epoch`);
     - ``checkpoint.pt``: all that the run needs to go on exactly;
 
     at the start ``network.json``: an override file with this run's network and canvas; and at the end ``curves.png``.
@@ -87,7 +88,7 @@ class RunFolder:
         seed: each epoch's randomness follows from it and the epoch's number, so that a resumed run equals an
             uninterrupted one.
         key_metric: the metric that chooses the best epoch.
-        patience: epochs without a better one after which the run ends.
+        patience: epochs without a better one after which the run ends; counted once all loss weights are constant.
         resume: go on with the run in the folder; false starts anew.
     """
 
@@ -122,15 +123,20 @@ class RunFolder:
         }
         self.settings = {**self.overrides, "seed": seed, "datalist_hash": datalist_hash(dataset_dir)}  # grows at start
         self.rows: list[dict[str, float]] = []
+        self.settled_epoch = 1  # known at start
         self._sums: dict[str, float] = {}
         self._images = 0
 
     @property
     def best_epoch(self) -> int:
-        """The epoch with the best key metric so far, counted from 1; 0 before the first."""
-        if not self.rows:
-            return 0
-        return int(np.argmax([row[self.key_metric] for row in self.rows])) + 1
+        """The epoch with the best key metric so far, counted from 1; 0 before the first.
+
+        While loss weights still change, the latest epoch: what earlier ones were trained for does not compare.
+        """
+        settled = self.rows[self.settled_epoch - 1 :]
+        if not settled:
+            return len(self.rows)
+        return self.settled_epoch + int(np.argmax([row[self.key_metric] for row in settled]))
 
     def attach(self, engine: ViewSynthesisTrainer) -> None:
         """Register with the trainer."""
@@ -148,6 +154,8 @@ class RunFolder:
                 trainer, or its checkpoint cannot be read.
         """
         self.settings |= engine.settings
+        objectives = (engine.generator_objective, engine.discriminator_objective)
+        self.settled_epoch = settled_epoch(objectives, max_epochs=engine.state.max_epochs)
         checkpoint = self.folder / CHECKPOINT_NAME
         if is_first_process():
             self._tidy_up()

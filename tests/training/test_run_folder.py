@@ -115,7 +115,8 @@ class TestFiles:
             lambda: averages.append({k: v.clone() for k, v in trainer.average.module.state_dict().items()}),
         )
         workflow.run()
-        best = int(np.argmax([float(row["val_in_breast_SSIM"]) for row in _rows(tmp_path)]))
+        # The configured ramps end at the middle of the run: of three epochs the second is the first that counts.
+        best = 1 + int(np.argmax([float(row["val_SSIM"]) for row in _rows(tmp_path)[1:]]))
         state = torch.load(tmp_path / "model.pt", weights_only=True)
         assert_same_tensors(dict(state), averages[best])
         different = [
@@ -123,6 +124,16 @@ class TestFiles:
         ]
         assert different, "the average, not the generator itself"
         Generator(channels=[8, 16, 16], condition=128).load_state_dict(state, strict=True)
+
+    def test_the_best_epoch_is_one_behind_the_ramps(self) -> None:
+        run = RunFolder.__new__(RunFolder)
+        run.key_metric, run.settled_epoch = "val_SSIM", 3
+        scores = [0.9, 0.8, 0.5, 0.7, 0.6]
+        best = []
+        for count in range(len(scores) + 1):
+            run.rows = [{"val_SSIM": score} for score in scores[:count]]
+            best.append(run.best_epoch)
+        assert best == [0, 1, 2, 3, 4, 4]
 
     def test_network_json_makes_inference_fit_the_weights(self, finished: Path) -> None:
         parser = ConfigParser()
@@ -428,11 +439,11 @@ class TestEarlyStopping:
         overrides = {"learning_rate": 0.0, f"{_handler_id(RunFolder)}#patience": 2}
         training_workflow(tmp_path, max_epochs=9, **overrides).run()
         scores = [row["val_in_breast_SSIM"] for row in _rows(tmp_path)]
-        assert len(scores) == 3, "the first epoch is the best, two more were waited for"
+        assert len(scores) == 7, "the fifth, the first behind the ramps, is the best; two more were waited for"
         assert len(set(scores)) == 1, "without learning no epoch is better"
 
         workflow = training_workflow(tmp_path, max_epochs=9, **overrides)
         with caplog.at_level(logging.INFO, logger="bundle"):
             workflow.run()
-        assert "is finished (3 epochs, the best one 1)" in caplog.text
-        assert len(_rows(tmp_path)) == 3
+        assert "is finished (7 epochs, the best one 5)" in caplog.text
+        assert len(_rows(tmp_path)) == 7

@@ -36,13 +36,16 @@ class Gallery:
         self.folder = folder
         self.spacing_mm = spacing_mm
         self._temporary = TemporaryDirectory(dir=folder, prefix=".cases-")
+        # A temporary folder is its owner's alone; this one has the mode of any other, so that all may look at it.
+        self._unpublished = Path(self._temporary.name) / FOLDER
+        self._unpublished.mkdir()
         self._records: dict[tuple[Direction, str], dict[str, Any]] = {}
         self._lesions: dict[tuple[Direction, str], np.ndarray] = {}
 
     def keep(self, case: Case) -> None:
         """Keep a case's three views as a display shows them, in 8 bits, and where nipple and lesions are."""
         name = f"{case.pair_id}_{case.direction}"
-        (Path(self._temporary.name) / name).mkdir()
+        (self._unpublished / name).mkdir()
         source, target = case.lesion[0].numpy() > 0.5, case.target_lesion[0].numpy() > 0.5
         shown = {
             "source": (case.source, case.direction.source, source),
@@ -53,7 +56,7 @@ class Gallery:
         for role, (image, position, lesion) in shown.items():
             pixels = image[0].clamp(0, 1).numpy()
             file = f"{name}/{role}.png"
-            Image.fromarray(np.round(255 * pixels).astype(np.uint8)).save(Path(self._temporary.name) / file)
+            Image.fromarray(np.round(255 * pixels).astype(np.uint8)).save(self._unpublished / file)
             views[role] = self._view(pixels, lesion, position=position, file=file)
         self._lesions[case.direction, case.pair_id] = source
         self._records[case.direction, case.pair_id] = {
@@ -67,7 +70,7 @@ class Gallery:
         """Return source, target and synthetic view float64 ``[3, H, W]``, and the source's lesion bool ``[H, W]``."""
         views = []
         for view in self._records[direction, pair_id]["views"].values():
-            with Image.open(Path(self._temporary.name) / view["file"]) as picture:
+            with Image.open(self._unpublished / view["file"]) as picture:
                 views.append(np.asarray(picture) / 255)
         return np.stack(views), self._lesions[direction, pair_id]
 
@@ -82,11 +85,12 @@ class Gallery:
         """
         records = [self._records[key] for key in sorted(self._records)]
         document = {"spacing_mm": self.spacing_mm, "chest_wall": "left", "cases": records}
-        unpublished = Path(self._temporary.name)
-        (unpublished / CASES_FILE).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (self._unpublished / CASES_FILE).write_text(
+            json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+        )
         place = self.folder / FOLDER
         shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(unpublished, place)
+        self._unpublished.rename(place)
         self._temporary.cleanup()
         return place / CASES_FILE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +268,18 @@ def test_the_cases_are_there_to_look_at(evaluated: Path) -> None:
         assert [max(c) for c in zip(*outline, strict=True)] == [13.5, 6.5]
         nipple = case["views"]["real"]["nipple"]
         assert case["views"]["real"]["lesion_depth_mm"] == pytest.approx(2 * (nipple[1] - 4.5))
+
+
+def test_all_users_may_look_at_the_cases(tmp_path: Path) -> None:
+    earlier = os.umask(0o022)
+    try:
+        evaluate(tmp_path, test=made_items(range(50, 51)))
+    finally:
+        os.umask(earlier)
+    folders = [tmp_path / "cases", *(path for path in (tmp_path / "cases").iterdir() if path.is_dir())]
+    assert len(folders) == 1 + 2
+    assert {path.stat().st_mode & 0o777 for path in folders} == {0o755}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "cases").rglob("*.*")} == {0o644}
 
 
 def test_the_summary_averages_the_rows(evaluated: Path) -> None:

@@ -150,10 +150,11 @@ class LinearRegression:
     def fit(self) -> None:
         """Find the components of the sources, then the weights of each target pixel."""
         for direction, sources in self._sources.items():
-            components = None  # of a single source
-            if len(sources) > 1:
-                components = PCA(min(COMPONENTS, len(sources) - 1), svd_solver="full").fit(np.stack(sources))
-            codes = self._codes(components, np.stack(sources))
+            stacked = np.stack(sources)
+            components = None  # where no source differs from another
+            if (stacked != stacked[0]).any():
+                components = PCA(min(COMPONENTS, len(sources) - 1), svd_solver="full").fit(stacked)
+            codes = self._codes(components, stacked)
             targets = (plain(self._training[index]["label"]).double().numpy() for index in self._indices[direction])
             products, total = np.zeros(1), np.zeros(1)
             for code, target in zip(codes, targets, strict=True):
@@ -183,8 +184,7 @@ class LinearRegression:
         """Components ``[N, K]`` of sources ``[N, pixels]``, the first one with variance 1."""
         if components is None:
             return np.zeros((len(sources), 0))
-        first = float(components.explained_variance_[0]) ** 0.5
-        return components.transform(sources) / (first if first > 0 else 1.0)
+        return components.transform(sources) / float(components.explained_variance_[0]) ** 0.5
 
 
 def fit_baselines(training: Sequence[Mapping[str, Any]]) -> tuple[Baseline, ...]:

@@ -105,6 +105,16 @@ def test_linear_regression_of_one_pair_is_its_target() -> None:
     )
 
 
+@pytest.mark.filterwarnings("error")
+def test_linear_regression_on_equal_sources_is_their_mean_target() -> None:
+    first, second = (made_item(seed=seed, target_view=1) for seed in (3, 4))
+    second["image"] = first["image"]
+    torch.testing.assert_close(
+        fitted([first, second])["linear_regression"].synthesize(second["image"][:1], Direction.CC_TO_MLO),
+        (first["label"] + second["label"]) / 2,
+    )
+
+
 def test_the_order_of_the_training_pairs_does_not_matter() -> None:
     training = made_items(range(7))
     source = made_item(seed=99, target_view=1)["image"][:1]

@@ -17,7 +17,7 @@ from bundle.report.evaluation.folder import read_evaluation
 from bundle.report.evaluation.gallery import gallery_data
 from bundle.report.evaluation.handler import EvaluationReport
 from bundle.report.evaluation.page import write_report
-from tests.report.made_evaluation import MEASURES, NIPPLE, write_made_evaluation
+from tests.report.made_evaluation import MEASURES, NIPPLE, add_made_ceiling, write_made_evaluation
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "</script><script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
@@ -91,6 +91,45 @@ def test_without_such_figures_their_section_is_absent(tmp_path: Path) -> None:
     assert "radiomics of" not in report.text
     for name in ("over-cases", "trade-off"):
         assert f'id="{name}"' not in report.page.read_text()
+
+
+def test_the_way_to_the_ceiling_is_shown_where_there_is_one(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    without = write_report(folder)
+    for text in (without.text, without.page.read_text()):
+        assert "ceiling" not in text.replace("--ceiling", "").replace(".kind.ceiling", "")
+    add_made_ceiling(folder)
+    report = write_report(folder)
+    (section,) = (part for part in report.text.split("## ") if part.startswith("CC -> MLO: share of the way"))
+    head, _, *rows = (line for line in section.splitlines() if line.startswith("|"))
+    assert [cell.strip() for cell in head.strip("|").split("|")] == [
+        *("", "n", "model [95 % interval]", "blurred_truth")
+    ]
+    assert [[cell.strip() for cell in row.strip("|").split("|")] for row in rows] == [
+        ["in-breast SSIM", "4", "20% [16%, 25%]", "40%"],
+        ["L1 <sum>", "4", "20% [16%, 25%]", "40%"],
+        ["spectral error", "4", "20% [16%, 25%]", "40%"],
+        ["shape error", "4", "20% [16%, 25%]", "40%"],
+        ["lesion position error [mm]", "2", "-50%", "40%"],
+    ]
+    page = report.page.read_text()
+    headline = page[page.index('id="result"') : page.index('id="measures"')]
+    assert headline.count("Way to the ceiling") == 2
+    assert headline.count("<td>20% [16%, 25%]</td>") == 2 * 2  # SSIM and shape; of PSNR there is no share
+    assert headline.count("<td></td>") == 2
+    assert headline.count("100% that of the same breast laid and exposed again") == 1
+    assert page.count("share of the way from the best baseline to the ceiling</h3>") == 2
+    assert max(map(len, report.text.splitlines())) <= 120
+
+
+def test_shares_of_an_unknown_measure_are_a_sentence(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    path = folder / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["shares"] = {"model": {"cc_to_mlo": {"unheard_of": {"mean": 0.2, "low": 0.1, "high": 0.3, "n": 4}}}}
+    path.write_text(json.dumps(summary))
+    with pytest.raises(ValueError, match=r"summary\.json: measures does not describe unheard_of"):
+        write_report(folder)
 
 
 def test_tables_are_aligned_and_fit_a_terminal(tmp_path: Path) -> None:

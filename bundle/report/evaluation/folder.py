@@ -148,6 +148,8 @@ class Evaluation:
         methods: estimates by method, direction and measure.
         margins: by direction and measure.
         family: the measures that are tested together, and how; may be empty.
+        shares: of the way from the best baseline's mean (0) to the ceiling's (1), by method, direction and measure;
+            empty without a ceiling.
         trade_off: shape error and spectral error by direction and method.
         concordance: by method, direction and class of features.
         distribution: ratio to the real test views' distance, by kind of features, method and direction.
@@ -162,6 +164,7 @@ class Evaluation:
     methods: Mapping[str, Mapping[Direction, Mapping[str, Estimate]]]
     margins: Mapping[Direction, Mapping[str, Margin]]
     family: Mapping[str, Any]
+    shares: Mapping[str, Mapping[Direction, Mapping[str, Estimate]]]
     trade_off: Mapping[Direction, Mapping[str, tuple[float, float]]]
     concordance: Mapping[str, Mapping[Direction, Mapping[str, Concordance]]]
     distribution: Mapping[str, Mapping[str, Mapping[Direction, float]]]
@@ -213,13 +216,16 @@ def read_evaluation(folder: Path) -> Evaluation:
         summary = json.loads(summary_path.read_text(encoding="utf-8"))
         measures = {name: Measure(name=name, **entry) for name, entry in summary["measures"].items()}
         kinds = dict(sorted(summary["kinds"].items(), key=lambda item: list(KINDS).index(item[1])))
-        methods = {
-            method: {
-                Direction(direction): {name: _estimate(cell) for name, cell in cells.items()}
-                for direction, cells in directions.items()
+        methods, shares = (
+            {
+                method: {
+                    Direction(direction): {name: _estimate(cell) for name, cell in cells.items()}
+                    for direction, cells in directions.items()
+                }
+                for method, directions in of_methods.items()
             }
-            for method, directions in summary["methods"].items()
-        }
+            for of_methods in (summary["methods"], summary.get("shares", {}))
+        )
         margins = {
             Direction(direction): {name: _margin(cell) for name, cell in cells.items()}
             for direction, cells in summary["margins"].items()
@@ -253,7 +259,9 @@ def read_evaluation(folder: Path) -> Evaluation:
         raise ValueError(
             f"{summary_path} cannot be read ({type(error).__name__}: {error}); evaluate again to write it anew"
         ) from error
-    _require(summary_path, measures=measures, kinds=kinds, methods=methods, margins=margins, family=family)
+    _require(
+        summary_path, measures=measures, kinds=kinds, methods=methods, margins=margins, family=family, shares=shares
+    )
     return Evaluation(
         folder=folder,
         protocol=protocol,
@@ -262,6 +270,7 @@ def read_evaluation(folder: Path) -> Evaluation:
         methods={name: methods[name] for name in kinds},
         margins=margins,
         family=family,
+        shares=shares,
         trade_off=trade_off,
         concordance=concordance,
         distribution=distribution,
@@ -302,6 +311,7 @@ def _require(
     methods: Mapping[str, Mapping[Direction, Mapping[str, Estimate]]],
     margins: Mapping[Direction, Mapping[str, Margin]],
     family: Mapping[str, Any],
+    shares: Mapping[str, Mapping[Direction, Mapping[str, Estimate]]],
 ) -> None:
     if list(kinds.values()).count("model") != 1 or set(kinds) != set(methods):
         raise ValueError(f"{path}: kinds must name one model and all methods ({', '.join(methods)}); got {dict(kinds)}")
@@ -313,7 +323,8 @@ def _require(
     for measure in measures.values():
         if measure.group not in GROUPS or measure.better not in ("higher", "lower", None):
             raise ValueError(f"{path}: measure {measure.name} has group {measure.group!r}, better {measure.better!r}")
-    named = {name for cells in (d for m in methods.values() for d in m.values()) for name in cells}
+    by_method = (*methods.values(), *shares.values())
+    named = {name for cells in (d for m in by_method for d in m.values()) for name in cells}
     named |= {name for cells in margins.values() for name in cells} | set(family.get("measures") or ())
     if unknown := sorted(named - set(measures)):
         raise ValueError(f"{path}: measures does not describe {', '.join(unknown)}")

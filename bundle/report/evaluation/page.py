@@ -17,6 +17,8 @@ from bundle.report.evaluation.folder import GROUPS, KINDS, Estimate, Evaluation,
 from bundle.report.evaluation.gallery import FULL_DIFFERENCE, TOLERANCE_MM, gallery_data
 from bundle.report.evaluation.over_cases import grids
 from bundle.report.evaluation.plots import interval_plot, trade_off_plot, training_plot
+from bundle.report.evaluation.shares import NOTE as SHARE_NOTE
+from bundle.report.evaluation.shares import share_grid
 from bundle.report.evaluation.table import markdown
 from bundle.report.evaluation.wording import (
     better_words,
@@ -24,6 +26,7 @@ from bundle.report.evaluation.wording import (
     headline_sentence,
     margin_words,
     p_value,
+    share_words,
     spaced,
     with_interval,
 )
@@ -100,6 +103,7 @@ def _content(evaluation: Evaluation, *, results: Path, others: Sequence[tuple[st
         "script": Markup((_HERE / "page.js").read_text(encoding="utf-8")),
         "sections": [*sections, ("protocol", "Protocol")],
         "directions": [_direction(evaluation, direction) for direction in evaluation.directions],
+        "share_note": SHARE_NOTE,
         "kinds": evaluation.kinds,
         "kind_titles": {kind: title for kind, title in KINDS.items() if kind in evaluation.kinds.values()},
         "family": evaluation.family,
@@ -127,6 +131,7 @@ def _arrow(text: str) -> str:
 
 def _direction(evaluation: Evaluation, direction: Direction) -> dict[str, Any]:
     margins = evaluation.margins.get(direction, {})
+    shares = evaluation.shares.get(evaluation.model, {}).get(direction, {})
     headline = []
     for measure in evaluation.headline:
         if (margin := margins.get(measure.name)) is None:
@@ -142,6 +147,7 @@ def _direction(evaluation: Evaluation, direction: Direction) -> dict[str, Any]:
                 "baseline_name": spaced(margin.baseline),
                 "margin": with_interval(margin.advantage, decimals=decimals, sign="+"),
                 "bar": _bar(margin.advantage),
+                "share": share_words(shares[measure.name]) if measure.name in shares else "",
                 "p": p_value(margin.deciding_p),
                 "words": margin_words(margin),
                 "verdict": margin.verdict,
@@ -170,6 +176,7 @@ def _direction(evaluation: Evaluation, direction: Direction) -> dict[str, Any]:
         "patients": evaluation.patients(direction),
         "sentence": headline_sentence(evaluation, direction),
         "headline": headline,
+        "shares": share_grid(evaluation, direction),
         "all": everything,
     }
 

@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Sequence
 
 from bundle.report.evaluation.folder import GROUPS, Evaluation, Measure
-from bundle.report.evaluation.over_cases import grids
+from bundle.report.evaluation.over_cases import Grid, grids
+from bundle.report.evaluation.shares import share_grid
 from bundle.report.evaluation.wording import (
     direction_words,
     headline_sentence,
@@ -32,8 +33,10 @@ def markdown(evaluation: Evaluation) -> str:
             _headline(evaluation, direction),
             _means(evaluation, direction),
         ]
+        if (shares := share_grid(evaluation, direction)) is not None:
+            parts += _grid(shares)
     for grid in grids(evaluation):
-        parts += [f"## {grid.title}", textwrap.fill(grid.note, WIDEST), aligned_table(grid.rows)]
+        parts += _grid(grid)
     parts.append(
         "In brackets: 95 % interval over patients. A margin is positive where the model is better. * the best baseline."
         "\nn is given where not every image has the measure."
@@ -56,6 +59,10 @@ def aligned_table(rows: Sequence[Sequence[str]]) -> str:
     ]
     rule = "| " + " | ".join("-" * (width - 1) + (":" if column else "-") for column, width in enumerate(widths)) + " |"
     return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def _grid(grid: Grid) -> list[str]:
+    return [f"## {grid.title}", textwrap.fill(grid.note, WIDEST), aligned_table(grid.rows)]
 
 
 def _headline(evaluation: Evaluation, direction: Direction) -> str:

@@ -14,6 +14,13 @@ def with_interval(estimate: Estimate, *, decimals: int, sign: str = "") -> str:
     return f"{mean} [{estimate.low:{sign}.{decimals}f}, {estimate.high:{sign}.{decimals}f}]"
 
 
+def share_words(share: Estimate) -> str:
+    """Write ``42% [35%, 50%]``, or the share alone where there is no interval."""
+    if share.low is None or share.high is None:
+        return f"{share.mean:.0%}"
+    return f"{share.mean:.0%} [{share.low:.0%}, {share.high:.0%}]"
+
+
 def p_value(p: float | None) -> str:
     """Write a p value with three decimals, or that it is smaller; empty where there is none."""
     if p is None:

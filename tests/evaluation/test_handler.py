@@ -17,7 +17,8 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from bundle.evaluation.handler import EvaluationHandler
-from bundle.records import Canvas
+from bundle.preparation import save_prepared
+from bundle.records import Canvas, PreparedView, ViewGeometry
 from bundle.report.evaluation.page import write_report
 from bundle.tensor_files import write_tensors
 from bundle.training.run_folder import generator_average
@@ -59,18 +60,19 @@ def evaluate(
     batch_size: int = 3,
     checkpoint: Path | None = None,
     workers: int = 1,
+    repeats_dir: Path | None = None,
 ) -> SupervisedEvaluator:
     test = made_items(range(50, 54)) if test is None else test
     handler = EvaluationHandler(
         training=Dataset(made_items(range(5)) if training is None else training),
-        test_items=test,
+        test_items=test if repeats_dir is None else with_source_files(test, repeats_dir),
         output_dir=folder,
         canvas=Canvas(rows=ROWS, columns=COLUMNS, spacing_mm=2.0),
         data_range=1.0,
         radiomics=made_settings(),
         feature_network=made_feature_network(),
         checkpoint=checkpoint,
-        repeats_dir=None,
+        repeats_dir=repeats_dir,
         resamples=200,
         seed=0,
         workers=workers,
@@ -84,6 +86,40 @@ def evaluate(
     )
     evaluator.run()
     return evaluator
+
+
+def write_view(folder: Path, name: str, image: torch.Tensor) -> Path:
+    """Write a view that fills the canvas as a prepared one."""
+    geometry = ViewGeometry(
+        film_shape=(ROWS, COLUMNS),
+        film_spacing_mm=(2.0, 2.0),
+        flipped_columns=False,
+        flipped_rows=False,
+        box=(0, 0, ROWS, COLUMNS),
+        spacing_mm=2.0,
+    )
+    pixels = image[0].numpy()
+    lesions = np.zeros(pixels.shape, dtype=np.uint8)
+    view = PreparedView(image=pixels, breast=pixels > 0, lesions=lesions, geometry=geometry)
+    return save_prepared(view, folder, name).image
+
+
+def with_source_files(test: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """The items as they are before any transform: ``image`` is the source view's file."""
+    return [{**item, "image": str(write_view(folder, f"{item['pair_id']}_source", item["image"]))} for item in test]
+
+
+def write_made_repeats(folder: Path, test: list[dict[str, Any]]) -> Path:
+    """Two repeats of each target view, a tenth brighter and three tenths darker: their mean is a tenth darker."""
+    views = {}
+    for item in test:
+        files = [
+            write_view(folder, f"{item['pair_id']}_{number}", factor * item["label"] / 1.1)
+            for number, factor in enumerate((1.1, 0.7))
+        ]
+        views[item["pair_id"]] = {"MLO" if item["target_view"] else "CC": [file.name for file in files]}
+    (folder / "repeats.json").write_text(json.dumps({"repeats": 2, "spacing_mm": 2.0, "views": views}))
+    return folder
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
@@ -236,6 +272,69 @@ def test_the_last_epoch_is_scored_beside_the_best(tmp_path: Path) -> None:
     assert float(last_row["l1"]) != float(best["l1"])
     evaluate(tmp_path / "without", checkpoint=tmp_path / "absent.pt")
     assert "model_last_epoch" not in json.loads((tmp_path / "without" / "summary.json").read_text())["kinds"]
+
+
+def test_the_ceiling_is_the_mean_of_the_repeats_and_no_baseline(tmp_path: Path) -> None:
+    test = made_items(range(50, 53))
+    for item in test:
+        item["image"][:1] = item["label"]  # HalfBright: half as bright as the target
+    repeats_dir = write_made_repeats(tmp_path / "repeats", test)
+    evaluate(tmp_path / "evaluation", test=test, repeats_dir=repeats_dir)
+    rows = {(row["pair_id"], row["method"]): row for row in rows_of(tmp_path / "evaluation")}
+    for item in test:
+        error = float(item["label"].mean())
+        # 0.9 / 1.1 of the target, but for the 16 bits of a prepared view
+        ceiling = rows[item["pair_id"], "same_breast_again"]
+        assert float(ceiling["l1"]) == pytest.approx(error * (1 - 0.9 / 1.1), abs=1e-5)
+        assert float(rows[item["pair_id"], "model"]["l1"]) == pytest.approx(0.5 * error, abs=1e-5)
+    summary = json.loads((tmp_path / "evaluation" / "summary.json").read_text())
+    assert summary["kinds"]["same_breast_again"] == "ceiling"
+    assert summary["protocol"]["repeats_for_the_ceiling"] == 2
+    for direction, margins in summary["margins"].items():
+        assert "same_breast_again" not in {margin["baseline"] for margin in margins.values()}
+        # The source is the target here: copied it is perfect, and no ceiling is above it.
+        assert margins["l1"]["baseline"] == "source_copied"
+        assert "l1" not in summary["shares"].get("model", {}).get(direction, {})
+
+
+def test_shares_are_of_the_way_from_the_best_baseline_to_the_ceiling(tmp_path: Path) -> None:
+    test = made_items(range(50, 54))
+    evaluate(tmp_path / "evaluation", test=test, repeats_dir=write_made_repeats(tmp_path / "repeats", test))
+    summary = json.loads((tmp_path / "evaluation" / "summary.json").read_text())
+    rows = rows_of(tmp_path / "evaluation")
+    for direction, margins in summary["margins"].items():
+        means = {
+            method: np.mean([float(r["l1"]) for r in rows if (r["method"], r["direction"]) == (method, direction)])
+            for method in summary["kinds"]
+        }
+        base, ceiling = means[margins["l1"]["baseline"]], means["same_breast_again"]
+        assert ceiling < base
+        for method, mean in means.items():
+            share = summary["shares"][method][direction]["l1"]
+            assert share["mean"] == pytest.approx((base - mean) / (base - ceiling), abs=1e-4)
+            assert share["n"] == 4
+    report = write_report(tmp_path / "evaluation")
+    assert "share of the way from the best baseline to the ceiling" in report.text
+    assert "Way to the ceiling" in report.page.read_text()
+
+
+def test_a_folder_without_repeats_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "repeats").mkdir()
+    with pytest.raises(SystemExit, match=r"no repeats at .*repeats: run python -m scripts\.repeat"):
+        evaluate(tmp_path / "evaluation", repeats_dir=tmp_path / "repeats")
+    assert not (tmp_path / "evaluation").exists()
+
+
+@pytest.mark.slow
+def test_two_workers_change_no_byte(tmp_path: Path) -> None:
+    test = made_items(range(50, 53))
+    repeats_dir = write_made_repeats(tmp_path / "repeats", test)
+    for name, workers in (("one", 1), ("two", 2)):
+        evaluate(tmp_path / name, network=Obedient(), test=test, repeats_dir=repeats_dir, workers=workers)
+    files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*")]
+    assert len(files) == 5 + 1 + 3 * 6
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
 
 
 def test_a_checkpoint_of_another_network_is_a_sentence(tmp_path: Path) -> None:

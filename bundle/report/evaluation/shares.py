@@ -8,9 +8,10 @@ from bundle.report.evaluation.wording import direction_words, share_words
 from bundle.vocabulary import Direction
 
 NOTE = (
-    "0% is the best baseline's mean, 100% that of the same breast laid and exposed again: as much as can be known of a "
-    "view. A share is absent where that is no better than the baseline, an interval where there is one patient or the "
-    "ceiling may be no better."
+    "0% is the best baseline's mean, below it a method is worse; 100% is that of the same breast laid and exposed "
+    "again: as much as can be known of a view. The blurred truth, made of the real view itself, can pass it. A share "
+    "is absent where the ceiling is no better than the baseline, an interval where there is one patient or the ceiling "
+    "may be no better."
 )
 
 

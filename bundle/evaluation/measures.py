@@ -251,7 +251,8 @@ MEASURES = (
         name="hallucinated_lesions",
         title="hallucinated lesions",
         description="number of blobs in the synthetic view of a target without a lesion that are brighter than those "
-        f"of {1 - BLOBS_ALLOWED:.0%} of the real training views without a lesion",
+        f"of {1 - BLOBS_ALLOWED:.0%} of the real training views without a lesion; an invented lesion that is no "
+        "brighter than normal tissue is not seen: the protocol says which share of the real lesions would be",
         group=Group.LESION,
         better=Better.LOWER,
         decimals=2,

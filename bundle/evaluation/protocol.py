@@ -10,7 +10,7 @@ from bundle.evaluation.bootstrap import LEVEL
 from bundle.evaluation.conditioning import DONORS
 from bundle.evaluation.features import REGIONS_PER_VIEW
 from bundle.evaluation.methods import BESIDE_THEM
-from bundle.evaluation.real_views import RealViews
+from bundle.evaluation.real_views import BLOBS_ALLOWED, RealViews
 from bundle.metrics.blobs import INNER_MM, OUTER_MM
 from bundle.metrics.blobs import MARGIN_MM as MARGIN_MM_OF_BLOBS
 from bundle.metrics.breast_shape import BREAST_LEVEL
@@ -112,6 +112,10 @@ def protocol(
             "sensitivity_for_real_lesions": {
                 str(position): round(share, 3) for position, share in real_views.blob_levels.sensitivity.items()
             },
+            "reading": (
+                f"where the sensitivity is not well above {BLOBS_ALLOWED:g}, the share of real views without a lesion "
+                "that are counted too, neither few nor many of them say anything about invented lesions"
+            ),
         },
         "baselines": {baseline.name: baseline.description for baseline in baselines},
         "beside_them": dict(BESIDE_THEM),

@@ -116,7 +116,7 @@ class TestFiles:
         )
         workflow.run()
         # The configured ramps end at the middle of the run: of three epochs the second is the first that counts.
-        best = 1 + int(np.argmax([float(row["val_SSIM"]) for row in _rows(tmp_path)[1:]]))
+        best = 1 + int(np.argmax([float(row["val_in_breast_PSNR"]) for row in _rows(tmp_path)[1:]]))
         state = torch.load(tmp_path / "model.pt", weights_only=True)
         assert_same_tensors(dict(state), averages[best])
         different = [

@@ -118,19 +118,26 @@ def orient(film: Film, lesion_masks: Sequence[np.ndarray], settings: Preparation
         flags.append("coarser_than_fine_spacing")
 
     breast = segment_breast(film.pixels, film.padding, spacing_mm=spacing_mm)
+    first_row, first_column, box_rows, box_columns = found = _bounding_box(breast)
+    cut = _slices(found)
+    breast = breast[cut]
     columns = chest_wall_is_right(breast)
     if patient_orientation_contradicts(film.patient_orientation, chest_wall_right=columns):
         flags.append("orientation_contradicted")
     rows = head_is_down(film.patient_orientation, view_position=film.view_position, laterality=film.laterality)
 
-    breast = flip(breast, columns=columns, rows=rows)
-    box = _bounding_box(breast)
-    cut = _slices(box)
-    breast = np.ascontiguousarray(breast[cut])
-    image = np.where(breast, flip(film.pixels, columns=columns, rows=rows)[cut], np.float32(0.0))
+    film_rows, film_columns = film.pixels.shape
+    box = (
+        film_rows - first_row - box_rows if rows else first_row,
+        film_columns - first_column - box_columns if columns else first_column,
+        box_rows,
+        box_columns,
+    )
+    breast = np.ascontiguousarray(flip(breast, columns=columns, rows=rows))
+    image = np.where(breast, flip(film.pixels[cut], columns=columns, rows=rows), np.float32(0.0))
     lesions = []
     for number, mask in enumerate(lesion_masks, start=1):
-        lesion = np.ascontiguousarray(flip(mask, columns=columns, rows=rows)[cut]).astype(bool)
+        lesion = np.ascontiguousarray(flip(mask[cut], columns=columns, rows=rows)).astype(bool)
         if np.count_nonzero(lesion & breast) < 0.5 * np.count_nonzero(mask):
             flags.append(f"lesion_{number}_outside_breast")
         lesions.append(lesion)
@@ -139,7 +146,7 @@ def orient(film: Film, lesion_masks: Sequence[np.ndarray], settings: Preparation
         breast=breast,
         lesions=tuple(lesions),
         spacing_mm=spacing_mm,
-        film_shape=(film.pixels.shape[0], film.pixels.shape[1]),
+        film_shape=(film_rows, film_columns),
         flipped_columns=columns,
         flipped_rows=rows,
         box=box,

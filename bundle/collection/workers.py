@@ -95,12 +95,12 @@ def _on_cores(tasks: Sequence[ViewTask], *, workers: int) -> Iterator[tuple[str,
 
 
 def _on_core(task: ViewTask) -> ViewResult:
-    _keep_freed_memory()
+    keep_freed_memory()
     return prepare_view(task)
 
 
 @cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Tell the allocator to use the memory of one film for the next instead of giving it back in between.
 
     A film's arrays have tens of megabytes. By default glibc asks the kernel for each, which fills it with zeros: a

@@ -101,12 +101,24 @@ def presentation_pixels(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndar
     """
     levels = 1 << int(dataset.BitsStored)
     lowest = -(levels >> 1) if dataset.PixelRepresentation == 1 else 0
-    table = _presentation_table(np.arange(lowest, lowest + levels), dataset).astype(np.float32)
+    values = np.arange(lowest, lowest + levels)
+    table = _presentation_table(values, dataset).astype(np.float32)
+    # Most tables are the straight line over all values, for which arithmetic takes half the time of looking up.
+    black, white = (values[0], values[-1]) if table[0] == 0.0 else (values[-1], values[0])
+    black, span = np.float32(black), np.float32(white - black)
+    is_line = np.array_equal(table, (values.astype(np.float32) - black) / span)
     pixels = np.empty(stored.shape, dtype=np.float32)
-    # Some rows at a time: numpy turns what it looks up into 64-bit integers, four times the film's size.
+    # Some rows at a time, which stay in the processor's cache from one step to the next.
     for first in range(0, len(stored), _ROWS_AT_A_TIME):
-        rows = slice(first, first + _ROWS_AT_A_TIME)
-        np.take(table, stored[rows] - lowest if lowest else stored[rows], out=pixels[rows], mode="clip")
+        source, target = stored[first : first + _ROWS_AT_A_TIME], pixels[first : first + _ROWS_AT_A_TIME]
+        if is_line:
+            target[...] = source
+            if black:
+                target -= black
+            target /= span
+        else:
+            # All values are in the table; the mode only spares numpy a copy, and "wrap" is the fastest.
+            np.take(table, source - lowest if lowest else source, out=target, mode="wrap")
     return pixels
 
 

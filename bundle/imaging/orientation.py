@@ -20,10 +20,8 @@ def chest_wall_is_right(breast: np.ndarray) -> bool:
         breast: bool ``[rows, columns]``, at least one pixel set.
     """
     occupied = breast[breast.any(axis=1)]
-    occupied = occupied[:, occupied.any(axis=0)]
-    left_gap = np.argmax(occupied, axis=1).mean()
-    right_gap = np.argmax(occupied[:, ::-1], axis=1).mean()
-    return bool(right_gap < left_gap)
+    left_gaps, right_gaps = occupied.argmax(axis=1), occupied[:, ::-1].argmax(axis=1)
+    return bool((right_gaps - right_gaps.min()).mean() < (left_gaps - left_gaps.min()).mean())
 
 
 def head_is_down(

@@ -78,9 +78,9 @@ def test_the_memory_of_a_film_is_used_again():
     program = """
 import resource, sys
 import numpy as np
-from bundle.collection.workers import _keep_freed_memory
+from bundle.collection.workers import keep_freed_memory
 if sys.argv[1] == "keep":
-    _keep_freed_memory()
+    keep_freed_memory()
 film = np.ones(10_000_000)
 del film
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -35,6 +35,19 @@ def test_without_a_window_the_bits_stored_are_the_range_and_not_the_image():
     np.testing.assert_allclose(film.pixels[0, 0], 1500 / 4095, rtol=1e-6)
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_the_whole_range_as_a_line_has_the_same_bits_as_looked_up_in_a_table(photometric, signed, bits):
+    levels = np.arange(1 << bits, dtype=np.int64).reshape(16, -1)
+    lowest = -(1 << (bits - 1)) if signed else 0
+    stored = (levels + lowest).astype(f"{'i' if signed else 'u'}{1 if bits == 8 else 2}")
+    dataset = film_dataset(stored, bits_stored=bits, PhotometricInterpretation=photometric)
+    brightness = levels / ((1 << bits) - 1)
+    expected = (1.0 - brightness if photometric == "MONOCHROME1" else brightness).astype(np.float32)
+    np.testing.assert_array_equal(film_from_dataset(dataset).pixels, expected)
+
+
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID", None])
 @pytest.mark.parametrize(("slope", "intercept"), [(None, None), ("2", "-100")])
 def test_a_window_gives_what_pydicom_gives(function, slope, intercept):

@@ -24,7 +24,8 @@ def test_what_comes_before_training_gives_its_figures(monkeypatch, capsys):
     run(monkeypatch, *sections, "--rounds", 1)
     output = capsys.readouterr().out
     assert [line for line in output.splitlines() if line.endswith(":")] == [f"{name}:" for name in sections]
-    assert output.count("of its speed") == 8
+    assert output.count("of its speed") == 10
+    assert output.count("to float32") == output.count("looked up") == 1
     assert output.count("two are ") == 2
     assert output.count("largest process ") == 2
     assert "0.00 views/s" not in output

@@ -113,6 +113,8 @@ def _without_folds(breast: np.ndarray) -> np.ndarray:
     step = max(2, round(FOLD_STEP_SHARE * max(breast.shape)))
     for outwards in (slice(nipple, None), slice(nipple, None, -1)):
         profile = np.trim_zeros(width[outwards], "b")
+        if profile.size == 0:  # the region leans: here it does not reach the wall
+            continue
         beyond = np.pad(profile, (0, step), mode="edge")[step:]
         along_wall = (profile > 0) & (profile < FOLD_WIDTH * depth) & (profile - beyond < FOLD_SLOPE * step)
         if along_wall.any():

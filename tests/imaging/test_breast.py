@@ -133,6 +133,16 @@ def test_padding_is_no_breast():
     assert not mask[:, COLUMNS:].any()
 
 
+@pytest.mark.parametrize("upside_down", [False, True])
+def test_a_region_that_leans_and_meets_the_chest_wall_only_above_the_nipple_is_kept(upside_down):
+    row, column = np.mgrid[:ROWS, :COLUMNS]
+    truth = np.abs(row - 60 - column) + 0.4 * np.abs(row - 150) < 70
+    film = np.where(truth, 0.5, 0.0).astype(np.float32)
+    if upside_down:
+        film, truth = film[::-1], truth[::-1]
+    assert dice(segment_breast(film, spacing_mm=1.0), truth) > 0.98
+
+
 def test_one_connected_region_without_holes():
     film, _ = made_film()
     film[140:160, 20:60] = 0.0

@@ -55,8 +55,8 @@ demo: $(INSTALLED)  ## the main job: phantom DICOM films, preparation, training,
 	$(RUN) -m scripts.phantom --layout clinical --breasts 1 --seed 1003 --film_spacing_mm 1.0 --output demo/unseen
 	$(BUNDLE_RUN) $(DEMO_INFERENCE) --source demo/unseen/P_00001/L_CC.dcm --mask demo/unseen/P_00001/L_CC_mask.png --output_dir demo/inference/with_mask
 	$(BUNDLE_RUN) $(DEMO_INFERENCE) --source demo/unseen/P_00001/L_CC.dcm --output_dir demo/inference/without_mask
-	@printf '\nThe scores of the test split\n' && cat demo/evaluation/report.md
+	@printf '\nThe scores of the test split\n' && cat demo/train/evaluation/report.md
 	@printf '\nFiles to look at\n'
-	@printf '  %s\n' demo/evaluation/*_case.png demo/train/panels demo/inference/*/*.png demo/inference/*/*.dcm \
-		demo/evaluation/summary.json demo/evaluation/metrics.csv demo/train/results.csv demo/prepared/rejected.csv
-	@printf '\nThe report, for a browser\n  %s\n' demo/evaluation/report.html
+	@printf '  %s\n' demo/train/evaluation/*_case.png demo/train/panels demo/inference/*/*.png demo/inference/*/*.dcm \
+		demo/train/evaluation/summary.json demo/train/evaluation/metrics.csv demo/train/results.csv demo/prepared/rejected.csv
+	@printf '\nThe report, for a browser\n  %s\n' demo/train/evaluation/report.html

@@ -7,7 +7,7 @@ import sys
 import fire
 
 from bundle.evaluation.compare import compare, comparison_markdown, write_comparison
-from bundle.report.evaluation.folder import read_evaluation
+from bundle.report.evaluation.folder import evaluation_folder, read_evaluation
 from scripts.arguments import path, refuse_unexpected, whole_number
 
 
@@ -15,7 +15,7 @@ def compare_runs(*runs: str, output: str = "", resamples: int = 2000, seed: int 
     """Compare the models of several evaluations with that of the first, on the test images that all have.
 
     Args:
-        *runs: folders that evaluations wrote, at least two.
+        *runs: folders of training runs that were evaluated, or of their evaluations; at least two.
         output: folder for compare.csv and compare.md; without it the table is only printed.
         resamples: bootstrap draws.
         seed: of the draws.
@@ -23,10 +23,11 @@ def compare_runs(*runs: str, output: str = "", resamples: int = 2000, seed: int 
     """
     refuse_unexpected((), unknown_options, command="python -m scripts.compare")
     folders = [path(run, name="runs") for run in runs]
-    if len(set(folders)) < len(folders):
+    evaluations = [evaluation_folder(folder) for folder in folders]
+    if len(set(evaluations)) < len(evaluations):
         raise ValueError("an evaluation is named twice")
     comparison = compare(
-        {str(folder): read_evaluation(folder) for folder in folders},
+        {str(name): read_evaluation(folder) for name, folder in zip(folders, evaluations, strict=True)},
         resamples=whole_number(resamples, name="resamples"),
         seed=whole_number(seed, name="seed"),
     )

@@ -1,4 +1,4 @@
-"""Write an evaluation's report again: ``python -m scripts.report EVALUATION_DIR``."""
+"""Write an evaluation's report again: ``python -m scripts.report RUN``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 
 import fire
 
+from bundle.report.evaluation.folder import evaluation_folder
 from bundle.report.evaluation.page import write_report
 from scripts.arguments import path, refuse_unexpected
 
@@ -16,19 +17,19 @@ def report(
     """Write report.html and report.md from the files of an evaluation.
 
     Args:
-        evaluation: folder that an evaluation wrote.
+        evaluation: its folder, or that of the training run whose evaluation it is.
         *unknown_values: refused.
         results: results.csv of the training run, for its curves.
-        checkpoints: folders of evaluations of further checkpoints, separated by commas, in their order; they join the
-            plot of breast shape against sharpness.
+        checkpoints: the same of further checkpoints, separated by commas, in their order; they join the plot of breast
+            shape against sharpness.
         **unknown_options: refused.
     """
     refuse_unexpected(unknown_values, unknown_options, command="python -m scripts.report")
     named = checkpoints if isinstance(checkpoints, list | tuple) else str(checkpoints).split(",")
     written = write_report(
-        path(evaluation, name="evaluation"),
+        evaluation_folder(path(evaluation, name="evaluation")),
         results=None if results == "" else path(results, name="results"),
-        checkpoints=[path(name, name="checkpoints") for name in named],
+        checkpoints=[evaluation_folder(path(name, name="checkpoints")) for name in named],
     )
     print(written.text)
     print(f"{written.table}\n{written.page}")

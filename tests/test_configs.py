@@ -46,7 +46,6 @@ CONTAINERS = ("train", "validate")  # their members are objects of their own
 ALLOWED_EXPRESSIONS = (
     r"import \w+",
     r"@(bundle_root|output_dir) \+ '(/[\w.]+)+'",
-    r"str\(pathlib\.Path\(@output_dir\)\.parent / '\w+'\)",
     r"@\w+\.to\(@device\)",
     r"@\w+\.parameters\(\)",
     r"@\w+\.module",
@@ -151,6 +150,14 @@ class TestOverrides:
         added = set(_read("evaluate.json")) - set(_read("train.json"))
         assert added, "evaluate.json names its own folder at least"
         assert not added & _unused(_merged("train.json", "evaluate.json"))
+
+    def test_each_run_has_its_own_evaluation(self) -> None:
+        folders = set()
+        for run in ("runs/a", "runs/b"):
+            parser = ConfigParser(_merged("train.json", "evaluate.json"))
+            parser["output_dir"] = run
+            folders.add(parser.get_parsed_content("evaluation_dir"))
+        assert folders == {"runs/a/evaluation", "runs/b/evaluation"}
 
     @pytest.mark.parametrize(
         "misspelt", ["canvas#row", "train#trainer#accumulation_step", "max_epoch", "train#handlers#99#term"]

@@ -118,7 +118,7 @@ def test_training_leaves_a_model(job: Job) -> None:
 
 
 def test_evaluation_has_the_agreed_form(job: Job) -> None:
-    folder = job.folder / "evaluation"
+    folder = job.folder / "train" / "evaluation"
     summary = json.loads((folder / "summary.json").read_text())
     keys = {"protocol", "measures", "kinds", "methods", "margins", "family"}
     assert keys | {"trade_off", "lesion_concordance", "distribution", "conditioning"} <= set(summary)
@@ -154,9 +154,9 @@ def test_evaluation_names_its_files_and_they_exist(job: Job) -> None:
 @needs_chromium
 def test_the_report_works_in_a_browser(job: Job) -> None:
     assert "report.html" in job.said["evaluate"]
-    with started() as browser, opened(browser, job.folder / "evaluation" / "report.html") as page:
+    with started() as browser, opened(browser, job.folder / "train" / "evaluation" / "report.html") as page:
         cases = page.locator(".case")
-        rows = [row for row in _rows(job.folder / "evaluation" / "metrics.csv") if row["method"] == "model"]
+        rows = [row for row in _rows(job.folder / "train" / "evaluation" / "metrics.csv") if row["method"] == "model"]
         assert cases.count() == min(12, len(rows))
         slider = page.locator(".compare input").first
         slider.focus()

@@ -179,6 +179,12 @@ def test_the_command_ends_with_a_table_or_a_sentence(first: Path, second: Path, 
     assert good.returncode == 0, good.stderr
     assert f"## CC -> MLO: {second}" in good.stdout
     assert (tmp_path / "compared" / "compare.csv").is_file()
+    evaluated = write_made_evaluation(tmp_path / "run" / "evaluation", pairs=PAIRS)
+    of_run = run(first, evaluated.parent)
+    assert of_run.returncode == 0, of_run.stderr
+    assert f"## CC -> MLO: {evaluated.parent}\n" in of_run.stdout
+    twice = run(evaluated, evaluated.parent)
+    assert twice.stderr == "compare: an evaluation is named twice\n"
     bad = run(first, tmp_path)
     assert bad.returncode == 1
-    assert bad.stderr == f"compare: {tmp_path} holds no summary.json; give the folder that an evaluation wrote\n"
+    assert bad.stderr == f"compare: {tmp_path} holds no summary.json; give an evaluation's folder or its run's\n"

@@ -69,7 +69,7 @@ def test_a_verdict_needs_interval_and_test(
 @pytest.mark.parametrize("name", ["summary.json", "metrics.csv"])
 def test_an_absent_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(FileNotFoundError, match=f"holds no {name}; give the folder that an evaluation wrote"):
+    with pytest.raises(FileNotFoundError, match=f"holds no {name}; give an evaluation's folder or its run's"):
         read_evaluation(folder)
 
 

@@ -290,11 +290,11 @@ def test_the_command_writes_again_or_ends_with_a_sentence(tmp_path: Path) -> Non
         command = [sys.executable, "-m", "scripts.report", *map(str, arguments)]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    folders = [write_made_evaluation(tmp_path / name) for name in ("evaluation", "epoch_1", "epoch_2")]
-    good = run(folders[0], "--checkpoints", f"{folders[1]},{folders[2]}")
+    folders = [write_made_evaluation(tmp_path / name) for name in ("run/evaluation", "epoch_1", "epoch_2/evaluation")]
+    good = run(tmp_path / "run", "--checkpoints", f"{folders[1]},{folders[2].parent}")
     assert good.returncode == 0, good.stderr
     assert good.stdout.endswith(f"{folders[0] / 'report.md'}\n{folders[0] / 'report.html'}\n")
     assert "epoch_2" in (folders[0] / "report.html").read_text()
     bad = run(tmp_path)
     assert bad.returncode == 1
-    assert bad.stderr == f"report: {tmp_path} holds no summary.json; give the folder that an evaluation wrote\n"
+    assert bad.stderr == f"report: {tmp_path} holds no summary.json; give an evaluation's folder or its run's\n"

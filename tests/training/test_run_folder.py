@@ -21,6 +21,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from bundle.networks.generator import Generator
 from bundle.radiomics.features import FEATURE_NAMES
 from bundle.training.run_folder import RunFolder
+from tests.report.made_evaluation import write_made_evaluation
 from tests.training.conftest import ROOT, MakeWorkflow, assert_same_tensors
 
 COLUMNS = (
@@ -283,9 +284,12 @@ class TestRepeatAndResume:
         self, copy_of_finished: Path, training_workflow: MakeWorkflow
     ) -> None:
         earlier = (copy_of_finished / "results.csv").read_text()
+        evaluation = write_made_evaluation(copy_of_finished / "evaluation", pairs=1)
+        evaluated = _digests(evaluation)
         training_workflow(copy_of_finished, max_epochs=EPOCHS + 1).run()
         assert (copy_of_finished / "results.csv").read_text().startswith(earlier)
         assert [row["epoch"] for row in _rows(copy_of_finished)] == ["1", "2", "3", "4"]
+        assert _digests(evaluation) == evaluated
 
     def test_the_word_false_starts_anew(
         self, finished: Path, copy_of_finished: Path, training_workflow: MakeWorkflow

@@ -198,6 +198,16 @@ class Evaluation:
         return sum(row.direction is direction and row.method == self.model for row in self.rows)
 
 
+def evaluation_folder(folder: Path) -> Path:
+    """Find an evaluation's folder.
+
+    Args:
+        folder: the evaluation's own, or that of a training run whose evaluation lies in it.
+    """
+    inside = folder / "evaluation"
+    return inside if (inside / "summary.json").is_file() else folder
+
+
 def read_evaluation(folder: Path) -> Evaluation:
     """Read ``summary.json`` and ``metrics.csv``.
 
@@ -211,7 +221,7 @@ def read_evaluation(folder: Path) -> Evaluation:
     summary_path, metrics_path = folder / "summary.json", folder / "metrics.csv"
     for path in (summary_path, metrics_path):
         if not path.is_file():
-            raise FileNotFoundError(f"{folder} holds no {path.name}; give the folder that an evaluation wrote")
+            raise FileNotFoundError(f"{folder} holds no {path.name}; give an evaluation's folder or its run's")
     try:
         summary = json.loads(summary_path.read_text(encoding="utf-8"))
         measures = {name: Measure(name=name, **entry) for name, entry in summary["measures"].items()}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
 from bundle.report.evaluation.page import write_report
 from tests.report.browser import needs_chromium, opened, started
-from tests.report.made_evaluation import MEASURES, write_made_evaluation
+from tests.report.made_evaluation import MEASURES, add_made_ceiling, write_made_evaluation
 
 pytestmark = needs_chromium
 PAIRS = 8  # of which the gallery shows 12 cases at first, 16 in all
@@ -22,6 +24,7 @@ RESULTS = "epoch,loss_G,val_SSIM\n1,3.0,0.4\n2,2.0,0.5\n"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_made_evaluation(tmp_path_factory.mktemp("made"), pairs=PAIRS)
+    add_made_ceiling(folder)  # makes the widest tables
     (folder / "results.csv").write_text(RESULTS)
     write_report(folder, results=folder / "results.csv")
     return folder
@@ -202,6 +205,44 @@ def test_the_difference_is_synthetic_minus_real(page: Page) -> None:
 def test_a_narrow_window_scrolls_down_only(browser: Browser, folder: Path) -> None:
     with opened(browser, folder / "report.html", width=400, height=800) as page:
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("width", [1440, 1140, 800])
+def test_no_cell_of_a_table_is_cut(browser: Browser, folder: Path, width: int) -> None:
+    with opened(browser, folder / "report.html", width=width) as page:
+        assert page.locator("#result thead th").last.inner_text() == "In words"
+        cut = page.evaluate(
+            """[...document.querySelectorAll('th, td')].filter(cell => cell.scrollWidth > cell.clientWidth
+            || cell.getBoundingClientRect().right > cell.closest('.scroll').getBoundingClientRect().right + 0.5)
+            .map(cell => cell.innerText)"""
+        )
+        assert cut == []
+
+
+@pytest.mark.parametrize("width", [1140, 800])
+def test_no_line_breaks_within_an_interval(browser: Browser, folder: Path, width: int) -> None:
+    with opened(browser, folder / "report.html", width=width) as page:
+        broken = page.evaluate(
+            """[...document.querySelectorAll('td')].filter(cell => cell.innerText.includes('[')).map(cell => {
+            const text = cell.firstChild, range = document.createRange();
+            range.setStart(text, text.data.indexOf('[')); range.setEnd(text, text.data.indexOf(']') + 1);
+            return [cell.innerText, range.getClientRects().length]; }).filter(([, lines]) => lines !== 1)"""
+        )
+        assert broken == []
+
+
+def test_the_edge_beyond_which_a_table_goes_on_is_shaded(browser: Browser, folder: Path) -> None:
+    with opened(browser, folder / "report.html", width=400, height=800) as page:
+        table = page.locator("#result .scroll").first
+
+        def shaded() -> tuple[bool, bool]:
+            line = np.asarray(Image.open(io.BytesIO(table.screenshot())).convert("L"), dtype=float)[1]
+            left, middle, right = line[[1, len(line) // 2, -2]]
+            return left > middle + 10, right > middle + 10
+
+        assert shaded() == (False, True)
+        table.evaluate("each => each.scrollTo(each.scrollWidth, 0)")
+        assert shaded() == (True, False)
 
 
 def test_on_paper_it_is_light_and_nothing_is_cut(page: Page) -> None:

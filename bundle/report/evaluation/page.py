@@ -77,7 +77,7 @@ def write_report(folder: Path, *, results: Path | None = None, checkpoints: Sequ
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"spaced": spaced, "arrow": _arrow}
+    environment.filters |= {"spaced": spaced, "arrow": _arrow, "unbroken": _unbroken}
     html = environment.get_template("page.html").render(_content(evaluation, results=copied, others=others))
     text = markdown(evaluation)
     report = Report(page=folder / "report.html", table=folder / "report.md", text=text)
@@ -127,6 +127,12 @@ def _content(evaluation: Evaluation, *, results: Path, others: Sequence[tuple[st
 
 def _arrow(text: str) -> str:
     return text.replace("->", "→")
+
+
+def _unbroken(text: str) -> str:
+    """Keep an interval in one line; a line may break before it."""
+    mean, bracket, interval = text.partition("[")
+    return mean + bracket + interval.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _direction(evaluation: Evaluation, direction: Direction) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Grid:
 
 def grids(evaluation: Evaluation) -> list[Grid]:
     """Lay out what the evaluation has of them; a table without any figure is left out."""
-    found = [*_concordance(evaluation), _distances(evaluation), _shuffled(evaluation), _swap(evaluation)]
+    found = [*_concordance(evaluation), *_distances(evaluation), _shuffled(evaluation), _swap(evaluation)]
     return [grid for grid in found if len(grid.rows) > 1]
 
 
@@ -66,26 +66,23 @@ def _concordance(evaluation: Evaluation) -> list[Grid]:
     return tables
 
 
-def _distances(evaluation: Evaluation) -> Grid:
-    columns = [
-        (features, direction)
-        for features, methods in evaluation.distribution.items()
-        for direction in evaluation.directions
-        if any(direction in ratios for ratios in methods.values())
-    ]
-    rows: list[tuple[str, ...]] = [
-        ("", *(f"{spaced(features)}, {direction_words(direction)}" for features, direction in columns))
-    ]
-    for method in evaluation.kinds:
-        ratios = [evaluation.distribution[features].get(method, {}).get(direction) for features, direction in columns]
-        if any(ratio is not None for ratio in ratios):
-            rows.append((method, *("" if each is None else f"{each:.{DECIMALS}f}" for each in ratios)))
-    return Grid(
-        title="Distance to real views",
-        note="Frechet distance of random regions' features to those of the training split's real views, over that of "
-        "the real test views: 1 is as near as real views are.",
-        rows=tuple(rows),
-    )
+def _distances(evaluation: Evaluation) -> list[Grid]:
+    tables = []
+    for features, of_methods in evaluation.distribution.items():
+        rows: list[tuple[str, ...]] = [("", *map(direction_words, evaluation.directions))]
+        for method in evaluation.kinds:
+            if ratios := of_methods.get(method):
+                cells = (f"{ratios[each]:.{DECIMALS}f}" if each in ratios else "" for each in evaluation.directions)
+                rows.append((method, *cells))
+        tables.append(
+            Grid(
+                title=f"Distance to real views: {spaced(features)}",
+                note="Frechet distance of random regions' features to those of the training split's real views, over "
+                "that of the real test views: 1 is as near as real views are.",
+                rows=tuple(rows),
+            )
+        )
+    return tables
 
 
 def _shuffled(evaluation: Evaluation) -> Grid:

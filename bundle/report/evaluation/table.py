@@ -16,7 +16,7 @@ from bundle.report.evaluation.wording import (
 )
 from bundle.vocabulary import Direction
 
-WIDEST = 120  # columns of a terminal
+WIDEST = 110  # columns of a terminal
 
 
 def markdown(evaluation: Evaluation) -> str:

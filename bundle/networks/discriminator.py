@@ -8,8 +8,6 @@ from torch import Tensor, nn
 from bundle.networks.blocks import ConditionEmbedding
 from bundle.networks.standardizer import RadiomicsStandardizer
 
-DETAIL_GAIN = 8.0
-
 
 def _stage(in_channels: int, out_channels: int, *, normalize: bool = True) -> nn.Sequential:
     """Halve the resolution: 4 x 4 convolution, instance norm, leaky ReLU (PatchGAN, arXiv 1611.07004)."""
@@ -19,15 +17,15 @@ def _stage(in_channels: int, out_channels: int, *, normalize: bool = True) -> nn
     return nn.Sequential(*layers, nn.LeakyReLU(0.2))
 
 
-def with_detail(image: Tensor) -> Tensor:
-    """Append what the first channel of ``[B, C, H, W]`` holds beyond its 3 x 3 mean, magnified.
+def detail(view: Tensor, *, window: int) -> Tensor:
+    """What views ``[B, 1, H, W]`` hold beyond their mean over ``window`` x ``window`` pixels, magnified.
 
-    Texture is a small part of an image's variance: without this channel a blurred view passes for a real one for
-    hundreds of steps (docs/results.md).
+    Texture is a small part of a view's variance: without this a blurred view passes for a real one for hundreds of
+    steps (docs/results.md). The smaller the window the smaller what is left, and the more it is magnified.
     """
-    padded = nn.functional.pad(image[:, :1], (1, 1, 1, 1), mode="replicate")
-    detail = image[:, :1] - nn.functional.avg_pool2d(padded, 3, stride=1)
-    return torch.cat([image, DETAIL_GAIN * detail], dim=1)
+    margin = window // 2
+    padded = nn.functional.pad(view, (margin, margin, margin, margin), mode="replicate")
+    return (24.0 / window) * (view - nn.functional.avg_pool2d(padded, window, stride=1))
 
 
 class Discriminator(nn.Module):
@@ -36,6 +34,9 @@ class Discriminator(nn.Module):
     Two encoders, one of the target and one of the source, meet behind two halvings. The view head sits on the
     target's encoder *alone*: were the source visible to it, the view could be told from the source (it is always the
     other one), and the head would say nothing about the synthesized image.
+
+    Of the target only the detail is seen, at two scales: what is coarser is left to the losses that compare with the
+    real view. A discriminator that sees the whole view draws texture in one direction and forgets the other.
 
     The radiomics enter as a projection (Miyato and Koyama, arXiv 1802.05637): the inner product of their embedding with
     each patch's features is added to that patch's logit.
@@ -76,9 +77,11 @@ class Discriminator(nn.Module):
         Returns:
             patch logits ``[B, 1, H / 8, W / 8]`` and view logits ``[B, 2]``.
         """
-        target_features = self.target_encoder(with_detail(target))
+        target_details = torch.cat([detail(target, window=3), detail(target, window=5)], dim=1)
+        target_features = self.target_encoder(target_details)
         view_logits = self.view_head(target_features)
-        features = self.pair_encoder(torch.cat([target_features, self.source_encoder(with_detail(image))], dim=1))
+        source_features = self.source_encoder(torch.cat([image, detail(image[:, :1], window=3)], dim=1))
+        features = self.pair_encoder(torch.cat([target_features, source_features], dim=1))
         condition = self.embedding(self.standardizer(radiomics), target_view)
         projection = (features * condition[:, :, None, None]).mean(dim=1, keepdim=True)
         return self.patch_head(features) + projection, view_logits

@@ -95,12 +95,13 @@ def positioned(view: Tensor, matrix: Tensor, shift: float, *, is_mask: bool) -> 
         view: ``[1, H, W]``.
         matrix: ``[2, 2]``, from output to input.
         shift: as a part of the height.
-        is_mask: nearest neighbour; otherwise bilinear.
+        is_mask: nearest neighbour; otherwise bicubic, cut to [0, 1]: bilinear would blur the texture that the
+            discriminator takes for real (docs/results.md).
     """
     _, H, W = view.shape
     (xx, xy), (yx, yy) = matrix.tolist()
     # X = (x + 1) W / 2 and Y = y H / 2 in the coordinates x, y in [-1, 1] of affine_grid
     theta = torch.tensor([[xx, xy * H / W, xx - 1], [yx * W / H, yy, yx * W / H + 2 * shift]])
     grid = affine_grid(theta[None], [1, 1, H, W], align_corners=False)
-    mode = "nearest" if is_mask else "bilinear"
-    return grid_sample(view[None], grid, mode=mode, padding_mode="border", align_corners=False)[0]
+    mode = "nearest" if is_mask else "bicubic"
+    return grid_sample(view[None], grid, mode=mode, padding_mode="border", align_corners=False)[0].clamp(0, 1)

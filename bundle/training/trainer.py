@@ -66,6 +66,7 @@ class ViewSynthesisTrainer(Trainer):
         generator_objective, discriminator_objective: the loss weights.
         accumulation_steps: mini-batches per optimizer step.
         gradient_norm: gradients are clipped to this norm, each network's by itself.
+        lesion_weight: what a pixel of the target's lesion counts in L_L1, where the others count 1.
         input_noise: standard deviation of the Gaussian noise on the discriminator's target input; 0 for none.
         amp: autocast to bfloat16 on the device.
         compile: run the generator through ``torch.compile``; the first step takes minutes.
@@ -90,6 +91,7 @@ class ViewSynthesisTrainer(Trainer):
         discriminator_objective: DiscriminatorObjective,
         accumulation_steps: int = 1,
         gradient_norm: float = 1.0,
+        lesion_weight: float = 1.0,
         input_noise: float = 0.03,
         amp: bool | str = False,
         compile: bool | str = False,
@@ -98,6 +100,8 @@ class ViewSynthesisTrainer(Trainer):
     ) -> None:
         if accumulation_steps < 1:
             raise ValueError(f"accumulation_steps must be at least 1; got {accumulation_steps}.")
+        if not lesion_weight > 0:
+            raise ValueError(f"lesion_weight must be positive; got {lesion_weight}.")
         if len(train_data_loader) == 0:
             raise ValueError(
                 f"The training split has {len(train_data_loader.dataset)} directed pairs, fewer than one batch of "  # type: ignore[arg-type]
@@ -117,6 +121,7 @@ class ViewSynthesisTrainer(Trainer):
         self.discriminator_objective = discriminator_objective
         self.accumulation_steps = accumulation_steps
         self.gradient_norm = gradient_norm
+        self.lesion_weight = lesion_weight
         self.input_noise = input_noise
         super().__init__(
             device=device,
@@ -141,6 +146,7 @@ class ViewSynthesisTrainer(Trainer):
             "batch_size": self.data_loader.batch_size * idist.get_world_size(),
             "accumulation_steps": self.accumulation_steps,
             "gradient_norm": self.gradient_norm,
+            "lesion_weight": self.lesion_weight,
             "input_noise": self.input_noise,
             "amp": self.amp,
             "compile": self.compile,
@@ -175,7 +181,7 @@ class ViewSynthesisTrainer(Trainer):
         return {
             "GAN": generator_adversarial_loss(patch_logits),
             "view": view_loss(view_logits, batch.target_view),
-            "L1": reconstruction_loss(pred, batch.label),
+            "L1": reconstruction_loss(pred, batch.label, batch.label_mask, lesion_weight=self.lesion_weight),
             "percep": perceptual_loss(pred_features, label_features),
             "SSIM": structural_loss(pred, batch.label),
             "rad": radiomic_loss(predicted_radiomics, self.feature_network.standardizer(batch.label_radiomics)),

@@ -53,6 +53,15 @@ def test_reconstruction_by_hand() -> None:
     torch.testing.assert_close(reconstruction_loss(pred, label), torch.tensor((0.1**2 / 0.4 + 0.6 - 0.1) / 3))
 
 
+def test_a_lesion_counts_as_often_as_asked() -> None:
+    """The other pixels count as before, and the divisor does not depend on how large the lesions are."""
+    pred, label = torch.tensor([[[[0.1, 0.9, 0.2]]]]), torch.tensor([[[[0.0, 0.3, 0.2]]]])
+    lesion = torch.tensor([[[[1.0, 0.0, 0.0]]]])
+    weighted = reconstruction_loss(pred, label, lesion, lesion_weight=8.0)
+    torch.testing.assert_close(weighted, torch.tensor((8 * 0.1**2 / 0.4 + 0.6 - 0.1) / 3))
+    torch.testing.assert_close(reconstruction_loss(pred, label, lesion), reconstruction_loss(pred, label))
+
+
 def test_structural_knows_the_data_range() -> None:
     """Defect 5: with images in [0, 1] and a data range of 1, SSIM of a constant shift is the luminance term."""
     pred, label = (
@@ -73,6 +82,9 @@ def _images(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 _TERMS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "reconstruction": reconstruction_loss,
+    "reconstruction, lesions weighted": lambda pred, label: reconstruction_loss(
+        pred, label, (label > 0.8).to(label), lesion_weight=8.0
+    ),
     "structural": structural_loss,
     "perceptual": lambda pred, label: perceptual_loss([pred], [label]),
     "radiomics": lambda pred, label: radiomic_loss(pred.flatten(1), label.flatten(1)),

@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from bundle.networks.discriminator import DETAIL_GAIN, Discriminator, with_detail
+from bundle.networks.discriminator import Discriminator, detail
 
 
 def _inputs() -> dict[str, torch.Tensor]:
@@ -43,13 +44,20 @@ def test_patches_depend_on_every_input() -> None:
         assert not torch.allclose(network(**inputs | {name: other})[0], patches)
 
 
-def test_detail_of_a_point_by_hand_and_none_of_an_even_view() -> None:
-    image = torch.full((1, 2, 5, 5), 0.25)
-    assert (with_detail(image)[:, 2] == 0).all(), "the edge of the frame is no detail"
-    image[0, 0, 2, 2] += 0.9
-    seen = with_detail(image)
-    assert torch.equal(seen[:, :2], image)
-    expected = torch.zeros(5, 5)
-    expected[1:4, 1:4] = -0.1
-    expected[2, 2] = 0.8
-    torch.testing.assert_close(seen[0, 2], DETAIL_GAIN * expected)
+def test_coarse_structure_is_not_judged() -> None:
+    """An even change of the whole target, the frame's edge included, is none."""
+    network, inputs = Discriminator(channels=(8, 16, 16, 16)), _inputs()
+    brighter = network(**inputs | {"target": inputs["target"] + 0.2})
+    for seen, expected in zip(brighter, network(**inputs), strict=True):
+        torch.testing.assert_close(seen, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("window", [3, 5])
+def test_detail_of_a_point_by_hand(window: int) -> None:
+    view = torch.full((1, 1, 9, 9), 0.25)
+    view[0, 0, 4, 4] += 0.9
+    beyond_mean = torch.zeros(9, 9)
+    margin = window // 2
+    beyond_mean[4 - margin : 5 + margin, 4 - margin : 5 + margin] = -0.9 / window**2
+    beyond_mean[4, 4] += 0.9
+    torch.testing.assert_close(detail(view, window=window)[0, 0], 24 / window * beyond_mean)

@@ -1,8 +1,10 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from bundle.metrics.spectrum import spectrum
 from bundle.training.augmentation import RandPairAugmentationd, positioned
 
 _RANGES = {"rotation_degrees": 4.0, "scale": 0.05, "shift": 0.02, "gamma": 1.1, "noise": 0.01}
@@ -105,6 +107,21 @@ def test_the_chest_wall_stays_at_the_left_edge() -> None:
         assert item["label_breast"][0, 20:44, 0].all()
         assert item["label_breast"].sum(dim=1).argmax() < 24
         assert not item["label_breast"][..., 40:].any()
+
+
+def test_positioning_keeps_the_texture() -> None:
+    """Made noise with the exponent of breasts: bilinear interpolation would add 0.8 to it."""
+    generator = np.random.default_rng(0)
+    frequency = np.hypot(np.fft.fftfreq(128)[:, None], np.fft.rfftfreq(128)[None, :])
+    frequency[0, 0] = np.inf
+    texture = np.fft.irfft2(np.fft.rfft2(generator.standard_normal((128, 128))) * frequency**-1.75)
+    view = torch.from_numpy(0.5 + 0.1 * texture / texture.std())[None].float()
+    angle = math.radians(2.0)
+    turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    turned = positioned(view, turn, 0.003, is_mask=False)
+    breast = np.ones((128, 128), dtype=bool)
+    before, after = (spectrum(each[0].numpy(), breast, spacing_mm=1.0).exponent for each in (view, turned))
+    assert abs(after - before) < 0.3
 
 
 def test_scale_about_the_middle_of_the_chest_wall() -> None:

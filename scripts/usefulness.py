@@ -45,7 +45,7 @@ def usefulness(
         prepared: collection with breasts to classify, with and without lesions.
         run: folder of the generator's training run.
         trained_on: the collection that the run was trained on; by default the same as ``prepared``.
-        output: folder to write to; by default ``usefulness`` beside the run's folder.
+        output: folder to write to; by default ``usefulness`` in the run's folder.
         folds: of the cross-validation over patients.
         networks: classifiers per fold and kind of input, whose scores are averaged.
         epochs: of each classifier.
@@ -67,7 +67,7 @@ def usefulness(
     )
     collection, run_folder = path(prepared, name="prepared"), path(run, name="run")
     learned = path(trained_on, name="trained_on") if trained_on != "" else collection
-    folder = path(output, name="output") if output != "" else run_folder.parent / "usefulness"
+    folder = path(output, name="output") if output != "" else run_folder / "usefulness"
     generator = read_generator(run_folder, config=INFERENCE, trained_on=learned)
     pairs = unseen_pairs(collection, trained_on=learned)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

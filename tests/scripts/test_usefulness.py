@@ -68,11 +68,12 @@ def run(monkeypatch: pytest.MonkeyPatch):
 def test_it_leaves_a_table_and_json_the_same_each_time(
     run, run_folder: Path, with_both_kinds: Path, prepared_collection: Path, capsys
 ) -> None:
+    """By default in the run's folder."""
     written = []
-    for name in ("one", "two"):
-        output = run_folder.parent / name
+    elsewhere = run_folder.parent / "elsewhere"
+    for output, options in ((run_folder / "usefulness", ()), (elsewhere, ("--output", str(elsewhere)))):
         run(
-            *("--prepared", str(with_both_kinds), "--run", str(run_folder), "--output", str(output)),
+            *("--prepared", str(with_both_kinds), "--run", str(run_folder), *options),
             *("--trained_on", str(prepared_collection), "--folds", "2", "--epochs", "1", "--batch_size", "2"),
         )
         written.append({path.name: path.read_bytes() for path in output.iterdir()})

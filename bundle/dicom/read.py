@@ -16,6 +16,8 @@ from bundle.records import Film
 from bundle.vocabulary import Laterality, ViewPosition
 
 _ROWS_AT_A_TIME = 64
+# How far the rounding of a line's black end to float32 may move the pixels, which lie in [0, 1].
+_GREATEST_SHIFT = 1e-7
 # A detector element or a digitiser's sampling step; outside of it the value is a slip (metres, zero, negative).
 PLAUSIBLE_SPACING_MM = (0.005, 10.0)
 
@@ -90,7 +92,9 @@ def presentation_pixels(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndar
     """Map stored values to [0, 1], brighter for more attenuation, by the grey scale pipeline of PS3.4 section N.2.
 
     Without window and VOI LUT the full range of Bits Stored is mapped, never the range that one image happens to have.
-    The pipeline acts on each value alone: it is worked out once for every value that Bits Stored allows.
+    The pipeline acts on each value alone. Where it is a straight line, clipped to [0, 1], as without LUT and with a
+    linear window, it is computed in float32. Any other one is worked out for every value that Bits Stored allows and
+    looked up, which takes longer.
 
     Args:
         stored: integers ``[rows, columns]`` from `stored_pixels`.
@@ -101,24 +105,27 @@ def presentation_pixels(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndar
     """
     levels = 1 << int(dataset.BitsStored)
     lowest = -(levels >> 1) if dataset.PixelRepresentation == 1 else 0
-    values = np.arange(lowest, lowest + levels)
-    table = _presentation_table(values, dataset).astype(np.float32)
-    # Most tables are the straight line over all values, for which arithmetic takes half the time of looking up.
-    black, white = (values[0], values[-1]) if table[0] == 0.0 else (values[-1], values[0])
-    black, span = np.float32(black), np.float32(white - black)
-    is_line = np.array_equal(table, (values.astype(np.float32) - black) / span)
+    highest = lowest + levels - 1
     pixels = np.empty(stored.shape, dtype=np.float32)
     # Some rows at a time, which stay in the processor's cache from one step to the next.
-    for first in range(0, len(stored), _ROWS_AT_A_TIME):
-        source, target = stored[first : first + _ROWS_AT_A_TIME], pixels[first : first + _ROWS_AT_A_TIME]
-        if is_line:
-            target[...] = source
-            if black:
-                target -= black
-            target /= span
-        else:
+    blocks = [slice(first, first + _ROWS_AT_A_TIME) for first in range(0, len(stored), _ROWS_AT_A_TIME)]
+    ends = _line_ends(dataset, lowest=lowest, highest=highest)
+    if ends is None:
+        table = _presentation_table(np.arange(lowest, highest + 1), dataset).astype(np.float32)
+        for rows in blocks:
             # All values are in the table; the mode only spares numpy a copy, and "wrap" is the fastest.
-            np.take(table, source - lowest if lowest else source, out=target, mode="wrap")
+            np.take(table, stored[rows] - lowest if lowest else stored[rows], out=pixels[rows], mode="wrap")
+        return pixels
+    black, white = ends
+    is_clipped = {black, white} != {lowest, highest}
+    for rows in blocks:
+        shown = pixels[rows]
+        shown[...] = stored[rows]
+        if black:
+            shown -= np.float32(black)
+        shown *= np.float32(1.0 / (white - black))
+        if is_clipped:
+            np.clip(shown, np.float32(0.0), np.float32(1.0), out=shown)
     return pixels
 
 
@@ -160,6 +167,36 @@ def laterality(dataset: pydicom.Dataset) -> Laterality | None:
     return Laterality(subject.group(1)[0]) if subject else None
 
 
+def _line_ends(dataset: pydicom.Dataset, *, lowest: int, highest: int) -> tuple[float, float] | None:
+    """Give the stored values, perhaps between or beyond the possible ones, that the grey scale maps to 0 and to 1.
+
+    Returns:
+        (black, white), with a straight line between them; None where it is no line, or is one that is too steep or too
+        far away for float32.
+    """
+    if element_items(dataset, "ModalityLUTSequence") or element_items(dataset, "VOILUTSequence"):
+        return None
+    low, high = (float(apply_modality_lut(np.array(value), dataset)) for value in (lowest, highest))
+    dark, bright = min(low, high), max(low, high)
+    centers, widths = element_numbers(dataset, "WindowCenter"), element_numbers(dataset, "WindowWidth")
+    if centers and widths:
+        # PS3.3 sections C.11.2.1.2.1 and C.11.2.1.3.2.
+        center, width, function = centers[0], widths[0], _voi_lut_function(dataset)
+        if function == "LINEAR":
+            center, width = center - 0.5, width - 1.0
+        elif function != "LINEAR_EXACT":
+            return None
+        dark, bright = center - width / 2.0, center + width / 2.0
+    if low == high or dark > bright:
+        return None
+    black, white = (lowest + (highest - lowest) * ((end - low) / (high - low)) for end in (dark, bright))
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        black, white = white, black
+    span = abs(white - black)
+    is_held = span >= 1.0 and abs(float(np.float32(black)) - black) <= _GREATEST_SHIFT * span
+    return (black, white) if is_held else None
+
+
 def _presentation_table(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     """Map each possible stored value to [0, 1]."""
     if modality_luts := element_items(dataset, "ModalityLUTSequence"):
@@ -194,8 +231,12 @@ def _windowed(values: np.ndarray, dataset: pydicom.Dataset, *, center: float, wi
     window.PixelRepresentation = 0
     window.WindowCenter = center
     window.WindowWidth = width
-    window.VOILUTFunction = (element_texts(dataset, "VOILUTFunction") or ["LINEAR"])[0].upper()
+    window.VOILUTFunction = _voi_lut_function(dataset)
     return apply_windowing(values, window) / 65535.0
+
+
+def _voi_lut_function(dataset: pydicom.Dataset) -> str:
+    return (element_texts(dataset, "VOILUTFunction") or ["LINEAR"])[0].upper()
 
 
 def _looked_up(values: np.ndarray, item: pydicom.Dataset) -> tuple[np.ndarray, int]:

@@ -35,17 +35,70 @@ def test_without_a_window_the_bits_stored_are_the_range_and_not_the_image():
     np.testing.assert_allclose(film.pixels[0, 0], 1500 / 4095, rtol=1e-6)
 
 
+def every_value(*, bits: int, signed: bool = False) -> np.ndarray:
+    """Give all stored values in ascending order, each once."""
+    lowest = -(1 << (bits - 1)) if signed else 0
+    stored = np.arange(lowest, lowest + (1 << bits)).reshape(16, -1)
+    return stored.astype(f"{'i' if signed else 'u'}{1 if bits == 8 else 2}")
+
+
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("signed", [False, True])
-@pytest.mark.parametrize("bits", [8, 12, 16])
-def test_the_whole_range_as_a_line_has_the_same_bits_as_looked_up_in_a_table(photometric, signed, bits):
-    levels = np.arange(1 << bits, dtype=np.int64).reshape(16, -1)
-    lowest = -(1 << (bits - 1)) if signed else 0
-    stored = (levels + lowest).astype(f"{'i' if signed else 'u'}{1 if bits == 8 else 2}")
+@pytest.mark.parametrize("bits", range(8, 17))
+def test_the_whole_range_becomes_0_to_1_with_both_ends_exact(photometric, signed, bits):
+    stored = every_value(bits=bits, signed=signed)
     dataset = film_dataset(stored, bits_stored=bits, PhotometricInterpretation=photometric)
-    brightness = levels / ((1 << bits) - 1)
-    expected = (1.0 - brightness if photometric == "MONOCHROME1" else brightness).astype(np.float32)
-    np.testing.assert_array_equal(film_from_dataset(dataset).pixels, expected)
+    pixels = film_from_dataset(dataset).pixels.ravel()
+    if photometric == "MONOCHROME1":
+        pixels = pixels[::-1]
+    assert (pixels[0], pixels[-1]) == (0.0, 1.0)
+    assert (np.diff(pixels) > 0.0).all()
+    np.testing.assert_allclose(pixels, np.linspace(0.0, 1.0, 1 << bits), rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("rescale", [("1", "0"), ("-1", "300.5"), ("0.3", "7")])
+@pytest.mark.parametrize(
+    ("function", "center", "width"),
+    [
+        ("LINEAR", "2000", "2000"),
+        ("LINEAR", "333.3", "777.7"),
+        ("LINEAR", "15000", "3"),
+        ("LINEAR", "2000", "2"),
+        ("LINEAR", "2000", "1"),
+        ("LINEAR", "30000", "65536"),
+        ("LINEAR", "-90000", "100"),
+        ("LINEAR", "90000", "100"),
+        ("LINEAR", "0", "1e9"),
+        ("LINEAR", "1e12", "100"),
+        ("LINEAR_EXACT", "2000", "2000"),
+        ("LINEAR_EXACT", "2000", "1"),
+        ("LINEAR_EXACT", "2000", "0.25"),
+        ("LINEAR_EXACT", "0", "1e-40"),
+        ("SIGMOID", "2000", "2000"),
+    ],
+)
+def test_a_window_gives_what_pydicom_gives_for_every_stored_value(
+    function, center, width, rescale, signed, photometric
+):
+    stored = every_value(bits=16, signed=signed)
+    dataset = film_dataset(
+        stored,
+        WindowCenter=center,
+        WindowWidth=width,
+        VOILUTFunction=function,
+        RescaleSlope=rescale[0],
+        RescaleIntercept=rescale[1],
+        PhotometricInterpretation=photometric,
+    )
+    ends = [int(value) * float(rescale[0]) + float(rescale[1]) for value in (stored.min(), stored.max())]
+    expected = pipeline_of_pydicom(stored, dataset, low=ends[0], high=ends[1])
+    if photometric == "MONOCHROME1":
+        expected = 1.0 - expected
+    pixels = film_from_dataset(dataset).pixels
+    np.testing.assert_allclose(pixels, expected, rtol=0, atol=1e-6)
+    assert (pixels.min() >= 0.0) & (pixels.max() <= 1.0)
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID", None])
@@ -65,6 +118,11 @@ def test_a_window_gives_what_pydicom_gives(function, slope, intercept):
         low, high = low * 2 - 100, high * 2 - 100
     expected = pipeline_of_pydicom(ramp(bits=12), dataset, low=low, high=high)
     np.testing.assert_allclose(film_from_dataset(dataset).pixels, expected, atol=1e-6)
+
+
+def test_a_rescale_slope_of_zero_with_a_window_is_one_grey():
+    dataset = film_dataset(ramp(bits=12), RescaleSlope="0", RescaleIntercept="5", WindowCenter="3", WindowWidth="9")
+    np.testing.assert_allclose(film_from_dataset(dataset).pixels, (5 - 2.5) / 8 + 0.5, atol=1e-6)
 
 
 def test_linear_window_by_hand():
@@ -113,8 +171,8 @@ def test_a_12_bit_lut_whose_descriptor_says_16_is_not_shown_black():
 
 def test_modality_lut_sequence_is_applied():
     dataset = film_dataset(np.tile(np.arange(16, dtype=np.uint8), (16, 1)), bits_stored=4)
-    dataset.ModalityLUTSequence = Sequence([lut_item([3 * value for value in range(16)], first_mapped=0, bits=8)])
-    np.testing.assert_allclose(film_from_dataset(dataset).pixels[0], np.arange(16) / 15, atol=1e-6)
+    dataset.ModalityLUTSequence = Sequence([lut_item([value**2 for value in range(16)], first_mapped=0, bits=8)])
+    np.testing.assert_allclose(film_from_dataset(dataset).pixels[0], np.arange(16) ** 2 / 225, atol=1e-6)
 
 
 def test_a_negative_rescale_slope_darkens_what_is_stored_high():

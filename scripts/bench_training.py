@@ -146,7 +146,9 @@ def _shares(trainer: ViewSynthesisTrainer, batch: PairedBatch, rounds: int) -> I
         "L_GAN, L_view": gradient(lambda: judged(view=True)),
         "L_percep": gradient(lambda: seen(radiomics=False)),
         "L_percep, L_rad": gradient(lambda: seen(radiomics=True)),
-        "L_1": gradient(lambda: reconstruction_loss(pred, batch.label)),
+        "L_1": gradient(
+            lambda: reconstruction_loss(pred, batch.label, batch.label_mask, lesion_weight=trainer.lesion_weight)
+        ),
         "L_SSIM": gradient(lambda: structural_loss(pred, batch.label)),
         "clipping, Adam, average": trainer._step,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +37,6 @@ from bundle.radiomics.settings import RadiomicsSettings
 from bundle.records import Canvas
 from bundle.stopping import ending_with_a_sentence
 from bundle.vocabulary import Direction
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Pending:
-    """A batch whose cases the workers score: per case its item, views by method, regions, and views of the swap."""
-
-    items: Sequence[Mapping[str, Any]]
-    cases: Sequence[Case]
-    views: Sequence[Mapping[str, torch.Tensor]]
-    drawn: Sequence[Sequence[np.ndarray]]
-    swapped: Sequence[Sequence[torch.Tensor]]
-    scores: Iterable[tuple[list[ImageScore], np.ndarray]]
 
 
 class EvaluationHandler:
@@ -112,7 +99,7 @@ class EvaluationHandler:
         self._scores: list[ImageScore] = []
         self._embeddings: dict[tuple[str, Direction, str], np.ndarray] = {}
         self._swapped: list[SwappedCase] = []
-        self._pending: _Pending | None = None
+        self._pending: Iterable[Any] = ()  # of the batch that the workers score: per case what `_keep_scores` takes
 
     def attach(self, engine: SupervisedEvaluator) -> None:
         """Register with the evaluator, whose output or batch must hold what `Case.from_item` reads.
@@ -157,15 +144,15 @@ class EvaluationHandler:
         )
         self._last_epoch = last_epoch(engine.network, self.checkpoint)
         self._donors = choose_donors(self.test_items, seed=self.seed)
-        self._scores, self._embeddings, self._swapped, self._pending = [], {}, [], None
+        self._scores, self._embeddings, self._swapped, self._pending = [], {}, [], ()
         self._gallery = Gallery(self.output_dir, spacing_mm=self.spacing_mm)
         self._progress = tqdm(total=engine.state.epoch_length, desc="scoring", unit="batch")
 
     def score_batch(self, engine: SupervisedEvaluator) -> None:
-        """Score all methods on the cases of one batch.
+        """Have all methods scored on the cases of one batch, and keep the scores of the batch before.
 
         Raises:
-            ValueError: a case cannot be scored; the message names pair, direction and method.
+            ValueError: a case of the batch before cannot be scored; the message names pair, direction and method.
         """
         items = items_of(engine)
         cases = [Case.from_item(item) for item in items]
@@ -187,33 +174,23 @@ class EvaluationHandler:
             delayed(_score)(case, of_case, self._settings, regions, others)
             for case, of_case, regions, others in zip(cases, views, drawn, swapped, strict=True)
         )
-        self._keep_pending()
-        self._pending = _Pending(items=items, cases=cases, views=views, drawn=drawn, swapped=swapped, scores=scores)
+        self._keep_scores()
+        self._pending = zip(cases, views, drawn, items, swapped, scores, strict=True)
+        self._progress.update()
 
-    def _keep_pending(self) -> None:
+    def _keep_scores(self) -> None:
         """Take the scores of the batch before, which the workers computed while this one's views were synthesized."""
-        if self._pending is None:
-            return
-        pending, self._pending = self._pending, None
-        for case, of_case, regions, item, others, (scores, vectors) in zip(
-            pending.cases,
-            pending.views,
-            pending.drawn,
-            pending.items,
-            pending.swapped,
-            pending.scores,
-            strict=True,
-        ):
+        for case, of_case, regions, item, others, (scores, vectors) in self._pending:
             self._scores += scores
             self._embed(case, of_case, regions)
             if others:
                 self._keep_swapped(case, item, scores, others, vectors)
             self._gallery.keep(case)
-        self._progress.update()
+        self._pending = ()
 
     def finish(self, engine: SupervisedEvaluator) -> None:
-        """Write all results and name the files."""
-        self._keep_pending()
+        """Keep the last batch's scores, which can fail as in `score_batch`; write all results and name the files."""
+        self._keep_scores()
         self._progress.close()
         summary = summarize(self._scores, kinds=self._kinds(), resamples=self.resamples, seed=self.seed)
         paths = [

@@ -9,26 +9,23 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigWorkflow
 
-from bundle.networks.feature_network import FeatureNetwork
 from bundle.tensor_files import write_tensors
 from bundle.vocabulary import Split
 from scripts.verify import ROOT, prepare_films
 
-CONFIGS = [str(ROOT / "configs" / name) for name in ("train.json", "evaluate.json")]
-BREASTS = 32  # half of them to learn from, half to score
+CONFIGS = [str(ROOT / "configs" / name) for name in ("train.json", "reference.json", "evaluate.json")]
+BREASTS = 200  # half of them to learn from, half to score
 
 
 def evaluation(folder: Path, rounds: int) -> Iterator[str]:
-    """Evaluate untrained networks of train.json by evaluate.json on made-up breasts, both ways, once."""
+    """Evaluate untrained networks of reference.json by evaluate.json on made-up breasts, both ways, once."""
     del rounds  # an evaluation is long enough to be measured once
     dataset_dir = prepare_films(folder / "evaluation", breasts=BREASTS, seed=0)
     scored = _split_in_two(dataset_dir / "datalist.json")
     run = folder / "run"
     run.mkdir()
-    config = ConfigParser.load_config_files(CONFIGS)
-    write_tensors(run / "feature_network.pt", FeatureNetwork(config["feature_network_def"]["channels"]).state_dict())
     workflow = ConfigWorkflow(
         config_file=CONFIGS,
         workflow_type="train",
@@ -38,6 +35,8 @@ def evaluation(folder: Path, rounds: int) -> Iterator[str]:
         output_dir=str(run),
     )
     workflow.initialize()
+    feature_network = workflow.parser.get_parsed_content("feature_network_def")
+    write_tensors(run / "feature_network.pt", feature_network.state_dict())
     generator = workflow.parser.get_parsed_content("average").module
     write_tensors(run / "model.pt", generator.state_dict())
     average = {f"module.{name}": value for name, value in generator.state_dict().items()}

@@ -1,13 +1,14 @@
-"""Loss weights that change over the run, as fractions of it."""
+"""Loss weights and learning rates that change over the run, as fractions of it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from ignite.engine import Events
 from monai.handlers import ParamSchedulerHandler
+from torch.optim import Optimizer
 
 from bundle.losses.objective import Objective
 
@@ -53,3 +54,47 @@ class LossWeightRamp(ParamSchedulerHandler):
             epoch_level=True,
             event=Events.EPOCH_STARTED,
         )
+
+
+def decayed_rate(*, current_step: int, rate: float, since: float, max_epochs: int) -> float:
+    """Learning rate in epoch ``current_step`` (counted from 1): ``rate`` up to fraction ``since`` of the run, then less.
+
+    It falls by the same amount each epoch and would be zero in the first epoch behind the run.
+    """
+    passed = (current_step - 1) / max_epochs
+    return rate * min(1.0, (1 - passed) / (1 - since))
+
+
+class LearningRateDecay(ParamSchedulerHandler):
+    """Set the learning rate of both optimizers at each epoch's start: constant, then falling linearly (arXiv 1611.07004).
+
+    It follows from the epoch's number alone, so that a run that goes on needs no state of it.
+
+    Args:
+        optimizers: whose rate.
+        rate: the learning rate at the beginning.
+        since: fraction of the run in [0, 1) from which on it falls.
+        max_epochs: length of the run.
+
+    Raises:
+        ValueError: ``since`` is outside [0, 1).
+    """
+
+    def __init__(self, *, optimizers: Sequence[Optimizer], rate: float, since: float, max_epochs: int) -> None:
+        if not 0 <= since < 1:
+            raise ValueError(f"The learning rate falls from a fraction of the run in [0, 1) on; got {since}.")
+        for optimizer in optimizers:
+            optimizer.defaults["decay since"] = since  # read by the trainer's settings
+        super().__init__(
+            parameter_setter=partial(_set_rates, optimizers),
+            value_calculator=decayed_rate,
+            vc_kwargs={"rate": rate, "since": since, "max_epochs": max_epochs},
+            epoch_level=True,
+            event=Events.EPOCH_STARTED,
+        )
+
+
+def _set_rates(optimizers: Sequence[Optimizer], rate: float) -> None:
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate

@@ -158,6 +158,7 @@ class ViewSynthesisTrainer(Trainer):
             settings[f"{network}_objective#weights"] = dict(objective.weights)
             settings[f"ramps of the {network}_objective"] = dict(objective.ramps)
             settings[f"learning_rate of the {network}"] = optimizer.defaults["lr"]
+            settings[f"decay of the {network}"] = optimizer.defaults.get("decay since")
             settings[f"betas of the {network}"] = optimizer.defaults.get("betas")
         return settings
 

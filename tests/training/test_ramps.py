@@ -1,11 +1,12 @@
 import math
 
 import pytest
+import torch
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 
 from bundle.losses.objective import GENERATOR_TERMS, GeneratorObjective
-from bundle.training.ramps import LossWeightRamp, settled_epoch
+from bundle.training.ramps import LearningRateDecay, LossWeightRamp, settled_epoch
 from tests.training.conftest import ROOT
 
 
@@ -73,3 +74,24 @@ def test_the_settled_epoch_is_the_first_with_the_last_weights(until: float, max_
 
 def test_without_ramps_every_epoch_counts() -> None:
     assert settled_epoch([GeneratorObjective(dict.fromkeys(GENERATOR_TERMS, 0.0))], max_epochs=9) == 1
+
+
+def _rates(*, since: float, max_epochs: int) -> list[list[float]]:
+    optimizers = [torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0) for _ in range(2)]
+    seen: list[list[float]] = []
+    engine = Engine(lambda *_: seen.append([each.param_groups[0]["lr"] for each in optimizers]))
+    LearningRateDecay(optimizers=optimizers, rate=0.8, since=since, max_epochs=max_epochs).attach(engine)
+    engine.run([0], max_epochs=max_epochs)
+    return seen
+
+
+def test_the_learning_rate_of_both_optimizers_falls_and_is_never_zero() -> None:
+    assert _rates(since=0.5, max_epochs=4) == [pytest.approx([rate] * 2) for rate in (0.8, 0.8, 0.8, 0.4)]
+    assert _rates(since=0.0, max_epochs=4) == [pytest.approx([rate] * 2) for rate in (0.8, 0.6, 0.4, 0.2)]
+    assert _rates(since=0.9, max_epochs=1) == [pytest.approx([0.8] * 2)]
+
+
+@pytest.mark.parametrize("since", [-0.1, 1.0])
+def test_refuses_a_decay_that_begins_outside_the_run(since: float) -> None:
+    with pytest.raises(ValueError, match="fraction of the run"):
+        _rates(since=since, max_epochs=4)

@@ -324,6 +324,7 @@ class TestRefusals:
             ({"canvas#rows": 160}, r"other settings \(canvas#rows\)"),
             ({"discriminator_def#channels": [8, 8, 8, 16]}, "holds another discriminator than the configuration"),
             ({"learning_rate": 1e-3}, r"\(learning_rate of the generator, learning_rate of the discriminator\)"),
+            ({"train#handlers#2#since": 0.25}, r"\(decay of the generator, decay of the discriminator\)"),
             ({"generator_objective#weights#L1": 3.5}, r"other settings \(generator_objective#weights\)"),
             ({"discriminator_objective#weights#view": 0.5}, r"other settings \(discriminator_objective#weights\)"),
             ({"train#handlers#0#until": 0.9}, r"other settings \(ramps of the generator_objective\)"),

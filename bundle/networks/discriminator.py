@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from bundle.networks.blocks import ConditionEmbedding
 from bundle.networks.standardizer import RadiomicsStandardizer
 
+TISSUE = 0.05  # of [0, 1]; a view's mean over 5 x 5 pixels is above it in the breast, and up to two pixels beyond
+RIM = 4  # pixels; what is left behind that many, the detail over 5 x 5 pixels sees tissue alone
+
 
 def _stage(in_channels: int, out_channels: int, *, normalize: bool = True) -> nn.Sequential:
     """Halve the resolution: 4 x 4 convolution, instance norm, leaky ReLU (PatchGAN, arXiv 1611.07004)."""
@@ -28,6 +31,17 @@ def detail(view: Tensor, *, window: int) -> Tensor:
     return (24.0 / window) * (view - nn.functional.avg_pool2d(padded, window, stride=1))
 
 
+@torch.no_grad()
+def interior(view: Tensor) -> Tensor:
+    """Where views ``[B, 1, H, W]`` in [0, 1] show tissue, less its rim: 1 there, 0 elsewhere.
+
+    Towards the edge of the frame, where the chest wall lies, there is no rim.
+    """
+    mean = nn.functional.avg_pool2d(view, 5, stride=1, padding=2, count_include_pad=False)
+    rimless = -nn.functional.max_pool2d(-(mean > TISSUE).to(view.dtype), 2 * RIM + 1, stride=1, padding=RIM)
+    return rimless.clamp(min=0)
+
+
 class Discriminator(nn.Module):
     """Conditional PatchGAN with a projection of the radiomics and a second head for the view.
 
@@ -36,7 +50,9 @@ class Discriminator(nn.Module):
     other one), and the head would say nothing about the synthesized image.
 
     Of the target only the detail is seen, at two scales: what is coarser is left to the losses that compare with the
-    real view. A discriminator that sees the whole view draws texture in one direction and forgets the other.
+    real view. A discriminator that sees the whole view draws texture in one direction and forgets the other. And of the
+    detail only what lies in the view's own `interior`: the source leaves open where the target's outline is, and a
+    discriminator that sees it has the generator draw sharp lines at wrong places (docs/results.md).
 
     The radiomics enter as a projection (Miyato and Koyama, arXiv 1802.05637): the inner product of their embedding with
     each patch's features is added to that patch's logit.
@@ -77,8 +93,8 @@ class Discriminator(nn.Module):
         Returns:
             patch logits ``[B, 1, H / 8, W / 8]`` and view logits ``[B, 2]``.
         """
-        target_details = torch.cat([detail(target, window=3), detail(target, window=5)], dim=1)
-        target_features = self.target_encoder(target_details)
+        details = torch.cat([detail(target, window=3), detail(target, window=5)], dim=1)
+        target_features = self.target_encoder(details * interior(target))
         view_logits = self.view_head(target_features)
         source_features = self.source_encoder(torch.cat([image, detail(image[:, :1], window=3)], dim=1))
         features = self.pair_encoder(torch.cat([target_features, source_features], dim=1))

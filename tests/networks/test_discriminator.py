@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from bundle.networks.discriminator import Discriminator, detail
+from bundle.networks.discriminator import RIM, Discriminator, detail, interior
 
 
 def _inputs() -> dict[str, torch.Tensor]:
@@ -61,3 +61,29 @@ def test_detail_of_a_point_by_hand(window: int) -> None:
     beyond_mean[4 - margin : 5 + margin, 4 - margin : 5 + margin] = -0.9 / window**2
     beyond_mean[4, 4] += 0.9
     torch.testing.assert_close(detail(view, window=window)[0, 0], 24 / window * beyond_mean)
+
+
+def test_the_interior_lies_behind_the_rim_but_reaches_to_the_chest_wall() -> None:
+    view = torch.zeros(1, 1, 40, 30)
+    view[..., 5:35, :20] = 0.5  # the mean over 5 x 5 pixels carries it two pixels further
+    expected = torch.zeros(1, 1, 40, 30)
+    expected[..., 3 + RIM : 37 - RIM, : 22 - RIM] = 1
+    found = interior(view)
+    torch.testing.assert_close(found[..., :15], expected[..., :15])
+    torch.testing.assert_close(found[..., 15:25, :], expected[..., 15:25, :])
+    assert (found <= expected).all()  # the corners are rounded
+    assert not interior(torch.zeros(1, 1, 40, 30)).any()
+    assert interior(torch.ones(1, 1, 40, 30)).all()
+
+
+def test_what_lies_beyond_the_skin_is_not_judged_and_the_tissue_is() -> None:
+    network, inputs = Discriminator(channels=(8, 16, 16, 16)), _inputs()
+    target = torch.zeros(2, 1, 32, 32)
+    target[..., 4:28, :24] = 0.5 + 0.1 * torch.rand(2, 1, 24, 24)
+    patches, views = network(**inputs | {"target": target})
+    faded, other_tissue = target.clone(), target.clone()
+    faded[..., 3, :12] = 0.04
+    other_tissue[..., 15, 10] += 0.1
+    for seen, expected in zip(network(**inputs | {"target": faded}), (patches, views), strict=True):
+        torch.testing.assert_close(seen, expected, atol=1e-6, rtol=1e-6)
+    assert not torch.allclose(network(**inputs | {"target": other_tissue})[0], patches)

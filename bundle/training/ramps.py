@@ -57,7 +57,7 @@ class LossWeightRamp(ParamSchedulerHandler):
 
 
 def decayed_rate(*, current_step: int, rate: float, since: float, max_epochs: int) -> float:
-    """Learning rate in epoch ``current_step`` (counted from 1): ``rate`` up to fraction ``since`` of the run, then less.
+    """Learning rate in epoch ``current_step`` (counted from 1): ``rate``, from fraction ``since`` of the run on less.
 
     It falls by the same amount each epoch and would be zero in the first epoch behind the run.
     """
@@ -66,9 +66,9 @@ def decayed_rate(*, current_step: int, rate: float, since: float, max_epochs: in
 
 
 class LearningRateDecay(ParamSchedulerHandler):
-    """Set the learning rate of both optimizers at each epoch's start: constant, then falling linearly (arXiv 1611.07004).
+    """Set the learning rate of the optimizers at each epoch's start: constant, then falling linearly.
 
-    It follows from the epoch's number alone, so that a run that goes on needs no state of it.
+    The rate follows from the epoch's number alone, so that a run that goes on needs no state of it.
 
     Args:
         optimizers: whose rate.

@@ -184,6 +184,7 @@ class TestOverrides:
             dataset_dir=prepared_collection,
             seed=0,
             key_metric=handler["key_metric"],
+            choose_from=handler["choose_from"],
             patience=handler["patience"],
         )
         assert _unknown(run_folder.overrides, _read("inference.json"), may_add=False) == []

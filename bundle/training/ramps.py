@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from ignite.engine import Events
@@ -17,12 +16,6 @@ def linear_ramp(*, current_step: int, start: float, end: float, until: float, ma
     """Weight in epoch ``current_step`` (counted from 1): ``start`` in the first, ``end`` from fraction ``until`` on."""
     progress = (current_step - 1) / max(1, max_epochs - 1)
     return start + (end - start) * min(1.0, progress / until)
-
-
-def settled_epoch(objectives: Iterable[Objective], *, max_epochs: int) -> int:
-    """First epoch, counted from 1, in which all loss weights have the values that they keep."""
-    untils = [ramp["until"] for each in objectives for ramp in each.ramps.values() if ramp["start"] != ramp["end"]]
-    return 1 + math.ceil(max(untils, default=0.0) * (max_epochs - 1) - 1e-9)
 
 
 class LossWeightRamp(ParamSchedulerHandler):

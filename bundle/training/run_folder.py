@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ from bundle.switches import read_switch
 from bundle.tensor_files import read_tensors, restore, write_tensors
 from bundle.training.data import datalist_hash, read_preparation
 from bundle.training.processes import is_first_process, unwrapped
-from bundle.training.ramps import settled_epoch
 from bundle.training.trainer import ViewSynthesisTrainer
 
 LOSS_COLUMNS = (
@@ -88,7 +88,9 @@ class RunFolder:
         seed: each epoch's randomness follows from it and the epoch's number, so that a resumed run equals an
             uninterrupted one.
         key_metric: the metric that chooses the best epoch.
-        patience: epochs without a better one after which the run ends; counted once all loss weights are constant.
+        choose_from: fraction of the run in [0, 1] from which on an epoch can be the best one and patience counts. While
+            loss weights still change, epochs were trained for different things and do not compare.
+        patience: epochs without a better one after which the run ends.
         resume: go on with the run in the folder; false starts anew.
     """
 
@@ -102,15 +104,19 @@ class RunFolder:
         dataset_dir: str | Path,
         seed: int,
         key_metric: str,
+        choose_from: float,
         patience: int,
         resume: bool | str = True,
     ) -> None:
         if key_metric not in METRIC_COLUMNS:
             raise ValueError(f"key_metric must be one of {', '.join(METRIC_COLUMNS)}; got {key_metric}.")
+        if not 0 <= choose_from <= 1:
+            raise ValueError(f"The best epoch is chosen from a fraction of the run in [0, 1] on; got {choose_from}.")
         self.folder = Path(output_dir)
         self.evaluator = evaluator
         self.seed = seed
         self.key_metric = key_metric
+        self.choose_from = choose_from
         self.patience = patience
         self.resume = read_switch(resume, name="resume")
         preparation = read_preparation(dataset_dir)
@@ -123,7 +129,7 @@ class RunFolder:
         }
         self.settings = {**self.overrides, "seed": seed, "datalist_hash": datalist_hash(dataset_dir)}  # grows at start
         self.rows: list[dict[str, float]] = []
-        self.settled_epoch = 1  # known at start
+        self.first_candidate = 1  # epoch, counted from 1; known at start
         self._sums: dict[str, float] = {}
         self._images = 0
 
@@ -131,12 +137,12 @@ class RunFolder:
     def best_epoch(self) -> int:
         """The epoch with the best key metric so far, counted from 1; 0 before the first.
 
-        While loss weights still change, the latest epoch: what earlier ones were trained for does not compare.
+        Before the first one that can be chosen, the latest.
         """
-        settled = self.rows[self.settled_epoch - 1 :]
-        if not settled:
+        candidates = self.rows[self.first_candidate - 1 :]
+        if not candidates:
             return len(self.rows)
-        return self.settled_epoch + int(np.argmax([row[self.key_metric] for row in settled]))
+        return self.first_candidate + int(np.argmax([row[self.key_metric] for row in candidates]))
 
     def attach(self, engine: ViewSynthesisTrainer) -> None:
         """Register with the trainer."""
@@ -154,8 +160,7 @@ class RunFolder:
                 trainer, or its checkpoint cannot be read.
         """
         self.settings |= engine.settings
-        objectives = (engine.generator_objective, engine.discriminator_objective)
-        self.settled_epoch = settled_epoch(objectives, max_epochs=engine.state.max_epochs)
+        self.first_candidate = 1 + math.ceil(self.choose_from * (engine.state.max_epochs - 1) - 1e-9)
         checkpoint = self.folder / CHECKPOINT_NAME
         if is_first_process():
             self._tidy_up()

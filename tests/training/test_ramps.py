@@ -6,7 +6,7 @@ from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 
 from bundle.losses.objective import GENERATOR_TERMS, GeneratorObjective
-from bundle.training.ramps import LearningRateDecay, LossWeightRamp, settled_epoch
+from bundle.training.ramps import LearningRateDecay, LossWeightRamp
 from tests.training.conftest import ROOT
 
 
@@ -33,6 +33,7 @@ def test_each_configured_ramp_reaches_its_values(files: tuple[str, ...]) -> None
     handlers = enumerate(parser.get("train#handlers"))
     places = [place for place, handler in handlers if handler["_target_"].endswith(".LossWeightRamp")]
     assert places
+    run_folder = next(each for each in parser.get("train#handlers") if each["_target_"].endswith(".RunFolder"))
     max_epochs, engine = parser.get("max_epochs"), Engine(lambda *_: None)
     seen: dict[int, list[float]] = {place: [] for place in places}
     for place in places:
@@ -46,6 +47,7 @@ def test_each_configured_ramp_reaches_its_values(files: tuple[str, ...]) -> None
     engine.run([0], max_epochs=max_epochs)
     for place, weights in seen.items():
         ramp = parser.get(f"train#handlers#{place}")
+        assert ramp["until"] <= run_folder["choose_from"], "epochs of other weights do not compare"
         reached = math.ceil(ramp["until"] * (max_epochs - 1))  # epochs behind the first one
         assert weights[0] == ramp["start"]
         assert weights[reached:] == pytest.approx([ramp["end"]] * (max_epochs - reached))
@@ -58,22 +60,6 @@ def test_each_configured_ramp_reaches_its_values(files: tuple[str, ...]) -> None
 def test_refuses_what_is_no_fraction(until: float) -> None:
     with pytest.raises(ValueError, match="fraction of the run"):
         _weights(max_epochs=5, until=until)
-
-
-@pytest.mark.parametrize(
-    ("until", "max_epochs", "expected"), [(0.5, 5, 3), (0.6, 12, 8), (1.0, 5, 5), (0.3, 1, 1), (0.1, 11, 2)]
-)
-def test_the_settled_epoch_is_the_first_with_the_last_weights(until: float, max_epochs: int, expected: int) -> None:
-    objective = GeneratorObjective(dict.fromkeys(GENERATOR_TERMS, 0.0))
-    LossWeightRamp(objective=objective, term="GAN", start=0.0, end=1.0, until=until, max_epochs=max_epochs)
-    LossWeightRamp(objective=objective, term="L1", start=2.0, end=2.0, until=1.0, max_epochs=max_epochs)
-    assert settled_epoch([objective], max_epochs=max_epochs) == expected
-    weights = _weights(max_epochs=max_epochs, until=until)
-    assert weights[expected - 1 :] == pytest.approx([weights[-1]] * (max_epochs - expected + 1))
-
-
-def test_without_ramps_every_epoch_counts() -> None:
-    assert settled_epoch([GeneratorObjective(dict.fromkeys(GENERATOR_TERMS, 0.0))], max_epochs=9) == 1
 
 
 def _rates(*, since: float, max_epochs: int) -> list[list[float]]:

@@ -108,7 +108,7 @@ class TestFiles:
     def test_model_is_the_best_epochs_average_as_a_bare_state_dict(
         self, training_workflow: MakeWorkflow, tmp_path: Path
     ) -> None:
-        workflow = training_workflow(tmp_path, max_epochs=EPOCHS)
+        workflow = training_workflow(tmp_path, max_epochs=EPOCHS, **{f"{_handler_id(RunFolder)}#choose_from": 0.0})
         averages = []
         trainer = _trainer(workflow)
         trainer.add_event_handler(
@@ -116,8 +116,7 @@ class TestFiles:
             lambda: averages.append({k: v.clone() for k, v in trainer.average.module.state_dict().items()}),
         )
         workflow.run()
-        # The configured ramps end at the middle of the run: of three epochs the second is the first that counts.
-        best = 1 + int(np.argmax([float(row["val_in_breast_PSNR"]) for row in _rows(tmp_path)[1:]]))
+        best = int(np.argmax([float(row["val_in_breast_PSNR"]) for row in _rows(tmp_path)]))
         state = torch.load(tmp_path / "model.pt", weights_only=True)
         assert_same_tensors(dict(state), averages[best])
         different = [
@@ -126,9 +125,9 @@ class TestFiles:
         assert different, "the average, not the generator itself"
         Generator(channels=[8, 16, 16], condition=128).load_state_dict(state, strict=True)
 
-    def test_the_best_epoch_is_one_behind_the_ramps(self) -> None:
+    def test_the_best_epoch_is_one_that_can_be_chosen(self) -> None:
         run = RunFolder.__new__(RunFolder)
-        run.key_metric, run.settled_epoch = "val_SSIM", 3
+        run.key_metric, run.first_candidate = "val_SSIM", 3
         scores = [0.9, 0.8, 0.5, 0.7, 0.6]
         best = []
         for count in range(len(scores) + 1):
@@ -423,8 +422,18 @@ class TestRefusals:
             training_workflow(tmp_path / "run", max_epochs=1, **overrides)
         assert not (tmp_path / "run").exists()
 
-    def test_an_unknown_key_metric(self, prepared_collection: Path, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match=r"key_metric must be one of val_L1, .*; got val_SSIN"):
+    @pytest.mark.parametrize(
+        ("wrong", "sentence"),
+        [
+            ({"key_metric": "val_SSIN"}, r"key_metric must be one of val_L1, .*; got val_SSIN"),
+            ({"choose_from": 1.5}, r"fraction of the run in \[0, 1\] on; got 1.5"),
+        ],
+    )
+    def test_wrong_rules_for_the_best_epoch(
+        self, prepared_collection: Path, tmp_path: Path, wrong: dict[str, Any], sentence: str
+    ) -> None:
+        rules: dict[str, Any] = {"key_metric": "val_SSIM", "choose_from": 0.5, "patience": 1}
+        with pytest.raises(ValueError, match=sentence):
             RunFolder(
                 output_dir=tmp_path,
                 evaluator=None,  # type: ignore[arg-type]
@@ -432,8 +441,7 @@ class TestRefusals:
                 network={},
                 dataset_dir=prepared_collection,
                 seed=0,
-                key_metric="val_SSIN",
-                patience=1,
+                **rules | wrong,
             )
 
 
@@ -441,10 +449,11 @@ class TestEarlyStopping:
     def test_patience_counts_epochs_without_a_better_one(
         self, training_workflow: MakeWorkflow, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        overrides = {"learning_rate": 0.0, f"{_handler_id(RunFolder)}#patience": 2}
+        run_folder = _handler_id(RunFolder)
+        overrides = {"learning_rate": 0.0, f"{run_folder}#choose_from": 0.5, f"{run_folder}#patience": 2}
         training_workflow(tmp_path, max_epochs=9, **overrides).run()
         scores = [row["val_in_breast_SSIM"] for row in _rows(tmp_path)]
-        assert len(scores) == 7, "the fifth, the first behind the ramps, is the best; two more were waited for"
+        assert len(scores) == 7, "the fifth is the first of the second half, and the best; two more were waited for"
         assert len(set(scores)) == 1, "without learning no epoch is better"
 
         workflow = training_workflow(tmp_path, max_epochs=9, **overrides)

@@ -49,45 +49,44 @@ class LossWeightRamp(ParamSchedulerHandler):
         )
 
 
-def decayed_rate(*, current_step: int, rate: float, since: float, max_epochs: int) -> float:
-    """Learning rate in epoch ``current_step`` (counted from 1): ``rate``, from fraction ``since`` of the run on less.
+def decay_factor(*, current_step: int, since: float, max_epochs: int) -> float:
+    """Factor of the learning rate in epoch ``current_step`` (counted from 1): 1, from fraction ``since`` on less.
 
     It falls by the same amount each epoch and would be zero in the first epoch behind the run.
     """
     passed = (current_step - 1) / max_epochs
-    return rate * min(1.0, (1 - passed) / (1 - since))
+    return min(1.0, (1 - passed) / (1 - since))
 
 
 class LearningRateDecay(ParamSchedulerHandler):
-    """Set the learning rate of the optimizers at each epoch's start: constant, then falling linearly.
+    """Set the learning rates at each epoch's start: each optimizer's own, constant, then falling linearly.
 
-    The rate follows from the epoch's number alone, so that a run that goes on needs no state of it.
+    They follow from the epoch's number alone, so that a run that goes on needs no state of it.
 
     Args:
-        optimizers: whose rate.
-        rate: the learning rate at the beginning.
-        since: fraction of the run in [0, 1) from which on it falls.
+        optimizers: whose rates.
+        since: fraction of the run in [0, 1) from which on they fall.
         max_epochs: length of the run.
 
     Raises:
         ValueError: ``since`` is outside [0, 1).
     """
 
-    def __init__(self, *, optimizers: Sequence[Optimizer], rate: float, since: float, max_epochs: int) -> None:
+    def __init__(self, *, optimizers: Sequence[Optimizer], since: float, max_epochs: int) -> None:
         if not 0 <= since < 1:
             raise ValueError(f"The learning rate falls from a fraction of the run in [0, 1) on; got {since}.")
         for optimizer in optimizers:
             optimizer.defaults["decay since"] = since  # read by the trainer's settings
         super().__init__(
-            parameter_setter=partial(_set_rates, optimizers),
-            value_calculator=decayed_rate,
-            vc_kwargs={"rate": rate, "since": since, "max_epochs": max_epochs},
+            parameter_setter=partial(_scale_rates, optimizers),
+            value_calculator=decay_factor,
+            vc_kwargs={"since": since, "max_epochs": max_epochs},
             epoch_level=True,
             event=Events.EPOCH_STARTED,
         )
 
 
-def _set_rates(optimizers: Sequence[Optimizer], rate: float) -> None:
+def _scale_rates(optimizers: Sequence[Optimizer], factor: float) -> None:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = factor * optimizer.defaults["lr"]

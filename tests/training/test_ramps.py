@@ -62,11 +62,11 @@ def test_refuses_what_is_no_fraction(until: float) -> None:
         _weights(max_epochs=5, until=until)
 
 
-def _rates(*, since: float, max_epochs: int) -> list[list[float]]:
-    optimizers = [torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0) for _ in range(2)]
+def _rates(*, since: float, max_epochs: int, second: float = 0.8) -> list[list[float]]:
+    optimizers = [torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=rate) for rate in (0.8, second)]
     seen: list[list[float]] = []
     engine = Engine(lambda *_: seen.append([each.param_groups[0]["lr"] for each in optimizers]))
-    LearningRateDecay(optimizers=optimizers, rate=0.8, since=since, max_epochs=max_epochs).attach(engine)
+    LearningRateDecay(optimizers=optimizers, since=since, max_epochs=max_epochs).attach(engine)
     engine.run([0], max_epochs=max_epochs)
     return seen
 
@@ -75,6 +75,11 @@ def test_the_learning_rate_of_both_optimizers_falls_and_is_never_zero() -> None:
     assert _rates(since=0.5, max_epochs=4) == [pytest.approx([rate] * 2) for rate in (0.8, 0.8, 0.8, 0.4)]
     assert _rates(since=0.0, max_epochs=4) == [pytest.approx([rate] * 2) for rate in (0.8, 0.6, 0.4, 0.2)]
     assert _rates(since=0.9, max_epochs=1) == [pytest.approx([0.8] * 2)]
+
+
+def test_each_optimizer_falls_from_its_own_rate() -> None:
+    expected = [[0.8, 0.2], [0.4, 0.1]]
+    assert _rates(since=0.0, max_epochs=2, second=0.2) == [pytest.approx(rates) for rates in expected]
 
 
 @pytest.mark.parametrize("since", [-0.1, 1.0])

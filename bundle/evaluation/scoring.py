@@ -15,6 +15,7 @@ from bundle.evaluation.real_views import BlobLevels
 from bundle.metrics.absolute_error import mean_absolute_error
 from bundle.metrics.blobs import blob_contrasts
 from bundle.metrics.breast_shape import dice, find_breast, nipple_position
+from bundle.metrics.checking import checked_pair
 from bundle.metrics.density import dense_percent, dense_threshold
 from bundle.metrics.depth_profile import depth_profile, profile_distance_mm
 from bundle.metrics.in_breast import in_breast, in_breast_ms_ssim
@@ -22,7 +23,7 @@ from bundle.metrics.lesion import depth_mm, find_lesion, lesion_contrast, region
 from bundle.metrics.psnr import psnr_db
 from bundle.metrics.reference_protocol import reference_scores
 from bundle.metrics.spectrum import spectrum
-from bundle.metrics.ssim import ssim
+from bundle.metrics.ssim import ssim_map
 from bundle.networks.standardizer import RadiomicsStandardizer
 from bundle.radiomics.features import FEATURE_NAMES
 from bundle.radiomics.settings import RadiomicsSettings
@@ -98,7 +99,8 @@ def score_case(
         try:
             values = _fidelity(case, view, settings)
             real = real or _RealView(case, settings)  # after the images' sizes and values have been checked
-            vector = real.lesion_vector_of(view[0].numpy())
+            # Extracted already where the method is the real view itself.
+            vector = real.lesion_vector if torch.equal(view, case.target) else real.lesion_vector_of(view[0].numpy())
             values |= real.scores_of(view[0].numpy()) | {"lesion_radiomics_error": real.radiomics_error(vector)}
         except ValueError as error:
             where = f"Pair {case.pair_id}, {case.direction}, method {method}"
@@ -139,15 +141,16 @@ def _vectors(image: np.ndarray, drawn: Sequence[np.ndarray], settings: ScoringSe
 
 
 def _fidelity(case: Case, synthetic: torch.Tensor, settings: ScoringSettings) -> dict[str, float]:
-    pred, target, breast = synthetic[None], case.target[None], case.breast[None]
-    data_range, spacing_mm = settings.data_range, settings.spacing_mm
-    inside = in_breast(pred, target, breast, data_range=data_range, spacing_mm=spacing_mm)
+    breast, data_range, spacing_mm = case.breast[None], settings.data_range, settings.spacing_mm
+    pred, target = checked_pair(synthetic[None], case.target[None], data_range=data_range)
+    similarity = ssim_map(pred, target, data_range=data_range)
+    inside = in_breast(pred, target, breast, data_range=data_range, spacing_mm=spacing_mm, similarity=similarity)
     reference = reference_scores(pred, target, data_range=data_range)
     values = {
         "in_breast_ssim": inside.ssim,
         "in_breast_psnr_db": inside.psnr_db,
         "in_breast_ms_ssim": in_breast_ms_ssim(pred, target, breast, data_range=data_range, spacing_mm=spacing_mm),
-        "ssim": ssim(pred, target, data_range=data_range),
+        "ssim": similarity.mean(),
         "psnr_db": psnr_db(pred, target, data_range=data_range),
         "l1": mean_absolute_error(pred, target, data_range=data_range),
         "reference_ssim": reference.ssim,

@@ -34,7 +34,13 @@ class InBreastScores:
 
 
 def in_breast(
-    pred: torch.Tensor, target: torch.Tensor, breast: torch.Tensor, *, data_range: float, spacing_mm: float
+    pred: torch.Tensor,
+    target: torch.Tensor,
+    breast: torch.Tensor,
+    *,
+    data_range: float,
+    spacing_mm: float,
+    similarity: torch.Tensor | None = None,
 ) -> InBreastScores:
     """SSIM and PSNR inside the target's breast mask grown by `GROWTH_MM`.
 
@@ -47,6 +53,7 @@ def in_breast(
         breast: the *target's* breast masks ``[B, 1, H, W]``, 0 or 1 of any type.
         data_range: width of the intensity range; 1.0 for prepared views.
         spacing_mm: pixel spacing of the canvas, the same in both directions.
+        similarity: the images' `ssim_map`, where the caller has it already.
 
     Raises:
         ValueError: see `checked_pair`; the mask is of another size, or empty for an item, which the message names.
@@ -58,7 +65,8 @@ def in_breast(
         )
     mask = grown(breast.as_subclass(torch.Tensor).to(pred.device) > 0.5, growth_mm=GROWTH_MM, spacing_mm=spacing_mm)
     margin = WINDOW_PIXELS // 2
-    similarity = ssim_map(pred, target, data_range=data_range)
+    if similarity is None:
+        similarity = ssim_map(pred, target, data_range=data_range)
     centres = mask[..., margin:-margin, margin:-margin]
     seen = centres.flatten(start_dim=1).any(dim=1)
     if not bool(seen.all()):

@@ -20,6 +20,7 @@ from bundle.losses.adversarial import generator_adversarial_loss
 from bundle.losses.perceptual import perceptual_loss
 from bundle.losses.radiomics import radiomic_loss
 from bundle.losses.reconstruction import reconstruction_loss
+from bundle.losses.shape import shape_loss
 from bundle.losses.structural import structural_loss
 from bundle.losses.view import view_loss
 from bundle.radiomics.features import FEATURE_NAMES
@@ -110,13 +111,14 @@ def _shares(trainer: ViewSynthesisTrainer, batch: PairedBatch, rounds: int) -> I
     """
     generator, discriminator, features = trainer.generator, trainer.discriminator, trainer.feature_network
     with torch.no_grad():
-        made = generator(batch.image, batch.radiomics, batch.target_view)
-    pred = made.detach().requires_grad_()
+        parts = generator(batch.image, batch.radiomics, batch.target_view, parts=True)
+    made, breast = parts[:, :1] * batch.label_breast, parts[:, 1:].requires_grad_()
+    pred = made.clone().requires_grad_()
 
-    def gradient(loss: Callable[[], Tensor]) -> Callable[[], None]:
+    def gradient(loss: Callable[[], Tensor], of: Tensor = pred) -> Callable[[], None]:
         def work() -> None:
             with frozen(discriminator):
-                torch.autograd.grad(loss(), pred)
+                torch.autograd.grad(loss(), of)
 
         return work
 
@@ -140,7 +142,7 @@ def _shares(trainer: ViewSynthesisTrainer, batch: PairedBatch, rounds: int) -> I
         trainer.discriminator_objective.total(losses).backward()
 
     pieces: dict[str, Callable[[], None]] = {
-        "generator": lambda: generator(batch.image, batch.radiomics, batch.target_view).sum().backward(),
+        "generator": lambda: generator(batch.image, batch.radiomics, batch.target_view, parts=True).sum().backward(),
         "L_D": discriminate,
         "L_GAN": gradient(lambda: judged(view=False)),
         "L_GAN, L_view": gradient(lambda: judged(view=True)),
@@ -150,6 +152,7 @@ def _shares(trainer: ViewSynthesisTrainer, batch: PairedBatch, rounds: int) -> I
             lambda: reconstruction_loss(pred, batch.label, batch.label_mask, lesion_weight=trainer.lesion_weight)
         ),
         "L_SSIM": gradient(lambda: structural_loss(pred, batch.label)),
+        "L_shape": gradient(lambda: shape_loss(breast, batch.label_breast), breast),
         "clipping, Adam, average": trainer._step,
     }
     times: dict[str, list[float]] = {name: [] for name in pieces}
@@ -222,6 +225,7 @@ def _made_up_item(rows: int, columns: int, index: int) -> dict[str, Any]:
         "image": torch.cat([torch.rand(1, rows, columns), mask]),
         "label": torch.rand(1, rows, columns),
         "label_mask": mask,
+        "label_breast": torch.ones(1, rows, columns),
         "radiomics": torch.randn(len(FEATURE_NAMES)),
         "label_radiomics": torch.randn(len(FEATURE_NAMES)),
         "target_view": index % 2,

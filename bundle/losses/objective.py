@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-GENERATOR_TERMS = ("GAN", "view", "L1", "percep", "SSIM", "rad")
+GENERATOR_TERMS = ("GAN", "view", "L1", "percep", "SSIM", "rad", "shape")
 DISCRIMINATOR_TERMS = ("GAN", "view")
 
 
@@ -44,7 +44,7 @@ class Objective:
 
 
 class GeneratorObjective(Objective):
-    """L_G = sum of weight x loss over GAN, view, L1, percep, SSIM, rad."""
+    """L_G = sum of weight x loss over GAN, view, L1, percep, SSIM, rad, shape."""
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         super().__init__(terms=GENERATOR_TERMS, weights=weights)

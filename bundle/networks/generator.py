@@ -19,6 +19,9 @@ from bundle.networks.standardizer import RadiomicsStandardizer
 from bundle.vocabulary import ViewPosition
 
 ATTENTIONS = ("none", "self", "columns")
+# What the breast's logit is multiplied with in the view. With 1 the outline fades by the probability, over centimetres
+# where the source leaves it open; the greater, the sharper, and the further from the mean (docs/results.md).
+OUTLINE_SHARPNESS = 4.0
 
 
 class Generator(nn.Module):
@@ -26,6 +29,11 @@ class Generator(nn.Module):
 
     The view is joined by two coordinate channels: the views of a pair are not aligned pixel by pixel, what they share
     is the distance from the chest wall (the column), and a convolution cannot tell where it is.
+
+    The view is made of two parts: the tissue as it would look inside the breast, and the breast's outline. Where the
+    outline lies, the source leaves open by centimetres. In one image the losses would have the tissue fade over them,
+    or draw sharp lines at wrong places; apart, the tissue is judged behind the real outline, and the outline is drawn
+    where the probability of the breast is one half.
 
     The lesion mask enters at a coarse level. At full resolution the skip connections would carry its outline to the
     same place of the target view, where the lesion is not, and draw it there.
@@ -84,7 +92,7 @@ class Generator(nn.Module):
             self.decoder_attention.append(self._attention(attention if not self.decoder else "none", width))
             self.decoder.append(nn.ModuleList(level))
 
-        self.head = nn.Sequential(group_norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 1, 3, padding=1))
+        self.head = nn.Sequential(group_norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 2, 3, padding=1))
 
     @staticmethod
     def _attention(kind: str, channels: int) -> nn.Module:
@@ -94,7 +102,13 @@ class Generator(nn.Module):
             return nn.Identity()
         return Attention(channels=channels, along_columns=kind == "columns")
 
-    def forward(self, image: Tensor, radiomics: Tensor | None = None, target_view: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        image: Tensor,
+        radiomics: Tensor | None = None,
+        target_view: Tensor | None = None,
+        parts: bool = False,
+    ) -> Tensor:
         """Synthesize the target view.
 
         Args:
@@ -103,9 +117,11 @@ class Generator(nn.Module):
             radiomics: ``[B, F]`` raw features of the source lesion at the fine scale; a row with NaN, or None, is
                 unknown.
             target_view: int64 ``[B]``, 0 = CC, 1 = MLO; None = MLO.
+            parts: return what the view is made of, for the losses.
 
         Returns:
-            ``[B, 1, H, W]`` in [0, 1].
+            The view ``[B, 1, H, W]`` in [0, 1]; with ``parts`` ``[B, 2, H, W]``: the tissue in [0, 1], and the logit of
+            the probability that a place lies in the breast. `composed` makes the view of them.
         """
         B = image.shape[0]
         if radiomics is None:
@@ -135,16 +151,23 @@ class Generator(nn.Module):
             for block in level:  # type: ignore[attr-defined]
                 features = block(features, condition)
             features = attention(features)
-        return full_range(self.head(features))
+        made = self.head(features)
+        if made.dtype == torch.bfloat16:  # it has steps of 1 / 256 near 1
+            made = made.float()
+        both = torch.cat([full_range(made[:, :1]), made[:, 1:]], dim=1)
+        return both if parts else composed(both)
+
+
+def composed(parts: Tensor, sharpness: float = OUTLINE_SHARPNESS) -> Tensor:
+    """Make views ``[B, 1, H, W]`` in [0, 1] of tissue and breast's logit ``[B, 2, H, W]``; the background is zero."""
+    return parts[:, :1] * full_range(sharpness * parts[:, 1:])
 
 
 def full_range(logits: Tensor) -> Tensor:
     """Map logits to [0, 1] so that 0 and 1 are reached: a sigmoid, stretched by 5 % at either end, cut.
 
-    The background, half of a view, is then exactly zero after a few hundred steps; a plain sigmoid only creeps there.
-    The gradient is that of the stretched sigmoid also where it is cut, so that a wrong zero can be left again.
+    So the background is exactly zero. The gradient is that of the stretched sigmoid also where it is cut, so that a
+    wrong zero can be left again.
     """
-    if logits.dtype == torch.bfloat16:  # it has steps of 1 / 256 near 1
-        logits = logits.float()
     stretched = 1.1 * torch.sigmoid(logits) - 0.05
     return stretched.detach().clamp(0.0, 1.0) + (stretched - stretched.detach())  # the second term is zero

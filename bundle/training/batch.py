@@ -23,6 +23,7 @@ class PairedBatch:
         target_view: int64 ``[B]``, 0 = CC, 1 = MLO.
         label: ``[B, 1, H, W]`` the real target view in [0, 1].
         label_mask: ``[B, 1, H, W]`` its lesion mask in {0, 1}.
+        label_breast: ``[B, 1, H, W]`` its breast mask in {0, 1}.
         label_radiomics: ``[B, F]`` raw ``canvas`` features of the target lesion; a row with NaN is unknown.
     """
 
@@ -31,6 +32,7 @@ class PairedBatch:
     target_view: Tensor
     label: Tensor
     label_mask: Tensor
+    label_breast: Tensor
     label_radiomics: Tensor
 
     @classmethod

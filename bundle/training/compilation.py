@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 LARGEST_DIFFERENCE = 0.2  # of a gradient's norm; bfloat16 rounding stays below, a path that is lost does not
 SMALLEST_NORM = 0.01  # of the largest gradient's; smaller ones are compared with this
 
 
-def compile_checked(network: nn.Module, *inputs: Tensor) -> None:
+def compile_checked(network: nn.Module, *inputs: Any) -> None:
     """Compile a network in place and compare its gradients with those of before.
 
     torch 2.13 builds code for a CPU whose backward pass loses the path through the generator's bottleneck: its
@@ -17,7 +19,7 @@ def compile_checked(network: nn.Module, *inputs: Tensor) -> None:
 
     Args:
         network: deterministic, with one output.
-        inputs: a mini-batch.
+        inputs: its arguments, of a mini-batch.
 
     Raises:
         ValueError: the compiled network has other gradients.
@@ -38,7 +40,7 @@ def compile_checked(network: nn.Module, *inputs: Tensor) -> None:
         )
 
 
-def _gradients(network: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
+def _gradients(network: nn.Module, inputs: tuple[Any, ...]) -> dict[str, torch.Tensor]:
     """The gradients of a sum over all pixels in which no two weigh the same; nothing is left in the parameters."""
     output = network(*inputs)
     weights = torch.linspace(-1.0, 1.0, output.numel(), device=output.device, dtype=output.dtype).view_as(output)

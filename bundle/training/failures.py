@@ -37,7 +37,7 @@ class StopOnCollapse:
     """Handler that ends a run whose synthetic views have become flat, at the end of the epoch.
 
     Attach it before the handler that writes the checkpoint, so that the last good one stays. The spread is the standard
-    deviation over the pixels of a view, averaged over the epoch's views.
+    deviation of the tissue in the real breast's pixels, averaged over the epoch's views.
     """
 
     def __init__(self) -> None:
@@ -54,8 +54,10 @@ class StopOnCollapse:
 
     def _add(self, engine: Trainer) -> None:
         # Tensors, not numbers: on a GPU nobody waits for them before the epoch's end.
-        self._synthetic = self._synthetic + sum(item["pred"].std() for item in engine.state.output)
-        self._real = self._real + engine.state.batch["label"].std(dim=(1, 2, 3)).sum()
+        breasts = [breast > 0 for breast in engine.state.batch["label_breast"]]
+        for item, real, breast in zip(engine.state.output, engine.state.batch["label"], breasts, strict=True):
+            self._synthetic = self._synthetic + item["tissue"][breast.to(item["tissue"].device)].std()
+            self._real = self._real + real[breast].std()
 
     def _judge(self, engine: Trainer) -> None:
         synthetic, real = float(self._synthetic), float(self._real)

@@ -31,7 +31,7 @@ from bundle.training.processes import is_first_process, unwrapped
 from bundle.training.trainer import ViewSynthesisTrainer
 
 LOSS_COLUMNS = (
-    *("loss_G", "loss_D", "loss_GAN", "loss_view", "loss_L1", "loss_percep", "loss_SSIM", "loss_rad"),
+    *("loss_G", "loss_D", "loss_GAN", "loss_view", "loss_L1", "loss_percep", "loss_SSIM", "loss_rad", "loss_shape"),
     *("loss_D_GAN", "loss_D_view"),
 )
 METRIC_COLUMNS = ("val_L1", "val_SSIM", "val_PSNR", "val_in_breast_SSIM", "val_in_breast_PSNR")

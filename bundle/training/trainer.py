@@ -21,9 +21,11 @@ from bundle.losses.objective import DiscriminatorObjective, GeneratorObjective
 from bundle.losses.perceptual import perceptual_loss
 from bundle.losses.radiomics import radiomic_loss
 from bundle.losses.reconstruction import reconstruction_loss
+from bundle.losses.shape import shape_loss
 from bundle.losses.structural import structural_loss
 from bundle.losses.view import view_loss
 from bundle.networks.feature_network import FeatureNetwork
+from bundle.networks.generator import composed
 from bundle.networks.radimagenet import RadImageNetFeatures
 from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
@@ -49,6 +51,9 @@ class ViewSynthesisTrainer(Trainer):
 
     It derives from MONAI's ``Trainer`` and not from its ``AdversarialTrainer``: that one shows the *source* to the
     discriminator as the real image and knows neither accumulation nor clipping.
+
+    The synthetic tissue is judged behind the *real* outline, the synthetic outline by L_shape alone: where it lies, the
+    source leaves open. The generator sees nothing of the real outline.
 
     Generator and discriminator are both judged with the weights that the window of ``accumulation_steps`` mini-batches
     began with, and both step at its end: so the accumulated gradient is the gradient of the large batch.
@@ -167,8 +172,14 @@ class ViewSynthesisTrainer(Trainer):
         with ending_with_a_sentence():
             super().run()
 
-    def generator_losses(self, batch: PairedBatch, pred: Tensor) -> dict[str, Tensor]:
-        """Return the six scalar terms of L_G, each a mean over the whole batch, for ``pred`` ``[B, 1, H, W]``."""
+    def generator_losses(self, batch: PairedBatch, pred: Tensor, breast: Tensor) -> dict[str, Tensor]:
+        """Return the seven scalar terms of L_G, each a mean over the whole batch.
+
+        Args:
+            batch: the mini-batch.
+            pred: ``[B, 1, H, W]`` synthetic tissue behind the real outline.
+            breast: ``[B, 1, H, W]`` the generator's logit of the breast.
+        """
         # Unwrapped: gradients pass through, none is to be averaged over the processes here.
         patch_logits, view_logits = unwrapped(self.discriminator)(
             self._noisy(pred), batch.image, batch.radiomics, batch.target_view
@@ -186,10 +197,11 @@ class ViewSynthesisTrainer(Trainer):
             "percep": perceptual_loss(pred_features, label_features),
             "SSIM": structural_loss(pred, batch.label),
             "rad": radiomic_loss(predicted_radiomics, self.feature_network.standardizer(batch.label_radiomics)),
+            "shape": shape_loss(breast, batch.label_breast),
         }
 
     def discriminator_losses(self, batch: PairedBatch, pred: Tensor) -> dict[str, Tensor]:
-        """Return the two scalar terms of L_D for synthetic views ``pred`` ``[B, 1, H, W]``, detached."""
+        """Return the two scalar terms of L_D for ``pred`` ``[B, 1, H, W]`` as in `generator_losses`, detached."""
         condition = (batch.image, batch.radiomics, batch.target_view)
         real_logits, real_view_logits = self.discriminator(self._noisy(batch.label), *condition)
         synthetic_logits, _ = self.discriminator(self._noisy(pred), *condition)
@@ -205,8 +217,8 @@ class ViewSynthesisTrainer(Trainer):
         """Run one mini-batch; the optimizers step at the end of each window of ``accumulation_steps``.
 
         Returns:
-            Per image, as MONAI's handlers expect it: ``pred`` ``[1, H, W]`` and of the whole mini-batch ``loss``, that
-            of the generator, and ``losses``, all by name.
+            Per image, as MONAI's handlers expect it: the synthetic view ``pred`` and its ``tissue``, both
+            ``[1, H, W]``, and of the whole mini-batch ``loss``, that of the generator, and ``losses``, all by name.
         """
         device = self.state.device
         batch = PairedBatch.from_dictionary(batchdata, device=device, non_blocking=self.non_blocking)
@@ -224,16 +236,18 @@ class ViewSynthesisTrainer(Trainer):
         autocast = torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=self.amp)
         if self.compile and not self._is_compiled:
             with autocast:
-                compile_checked(unwrapped(self.generator), image, batch.radiomics, batch.target_view)
+                compile_checked(unwrapped(self.generator), image, batch.radiomics, batch.target_view, True)
             self._is_compiled = True
         with autocast:
-            pred = self.generator(image, batch.radiomics, batch.target_view).to(batch.label.dtype)
+            parts = self.generator(image, batch.radiomics, batch.target_view, parts=True).to(batch.label.dtype)
+            tissue, breast = parts[:, :1], parts[:, 1:]
+            pred = tissue * batch.label_breast
             d_losses = self.discriminator_losses(batch, pred.detach())
             d_total = self.discriminator_objective.total(d_losses)
         (d_total / window).backward()
 
         with autocast, frozen(self.discriminator):
-            g_losses = self.generator_losses(batch, pred)
+            g_losses = self.generator_losses(batch, pred, breast)
             g_total = self.generator_objective.total(g_losses)
         (g_total / window).backward()
 
@@ -247,7 +261,10 @@ class ViewSynthesisTrainer(Trainer):
 
         if position == window_start + window - 1:
             self._step()
-        engine.state.output = [{"pred": view, "loss": numbers["loss_G"], "losses": numbers} for view in pred.detach()]
+        engine.state.output = [
+            {"pred": view, "tissue": inside, "loss": numbers["loss_G"], "losses": numbers}
+            for view, inside in zip(composed(parts.detach()), tissue.detach(), strict=True)
+        ]
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return engine.state.output
 

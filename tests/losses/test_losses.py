@@ -10,6 +10,7 @@ from bundle.losses.objective import GENERATOR_TERMS, DiscriminatorObjective, Gen
 from bundle.losses.perceptual import perceptual_loss
 from bundle.losses.radiomics import radiomic_loss
 from bundle.losses.reconstruction import reconstruction_loss
+from bundle.losses.shape import shape_loss
 from bundle.losses.structural import structural_loss
 from bundle.losses.view import view_loss
 
@@ -72,6 +73,12 @@ def test_structural_knows_the_data_range() -> None:
     torch.testing.assert_close(structural_loss(pred, label), torch.tensor(1 - luminance, dtype=torch.float64))
 
 
+def test_shape_by_hand() -> None:
+    logit, breast = torch.tensor([[[[0.0, 2.0]]]]), torch.tensor([[[[1.0, 0.0]]]])
+    expected = (torch.tensor(2.0).log() + (1 + torch.tensor(2.0).exp()).log()) / 2
+    torch.testing.assert_close(shape_loss(logit, breast), expected)
+
+
 def _images(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     return (
@@ -86,6 +93,7 @@ _TERMS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
         pred, label, (label > 0.8).to(label), lesion_weight=8.0
     ),
     "structural": structural_loss,
+    "shape": lambda pred, label: shape_loss(pred, (label > 0.5).to(label)),
     "perceptual": lambda pred, label: perceptual_loss([pred], [label]),
     "radiomics": lambda pred, label: radiomic_loss(pred.flatten(1), label.flatten(1)),
     "generator": lambda pred, _: generator_adversarial_loss(pred),
@@ -112,7 +120,7 @@ def test_gradient(name: str) -> None:
 def test_objective_is_the_weighted_sum() -> None:
     weights = {term: float(index) for index, term in enumerate(GENERATOR_TERMS)}
     losses = {term: torch.tensor(2.0) for term in GENERATOR_TERMS}
-    assert GeneratorObjective(weights).total(losses) == 2 * sum(range(6))
+    assert GeneratorObjective(weights).total(losses) == 2 * sum(range(len(GENERATOR_TERMS)))
 
 
 def test_objective_refuses_what_it_does_not_know() -> None:

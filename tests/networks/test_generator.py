@@ -1,6 +1,6 @@
 import torch
 
-from bundle.networks.generator import Generator, full_range
+from bundle.networks.generator import OUTLINE_SHARPNESS, Generator, composed, full_range
 
 
 def _inputs(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -78,6 +78,15 @@ def test_torchscript_equals_eager() -> None:
     scripted = torch.jit.script(network)
     torch.testing.assert_close(scripted(image), network(image), atol=1e-5, rtol=0)
     torch.testing.assert_close(scripted(image, radiomics, view), network(image, radiomics, view), atol=1e-5, rtol=0)
+
+
+def test_the_view_is_the_tissue_where_the_breast_is_probable() -> None:
+    network, inputs = _small(), _inputs()
+    parts = network(*inputs, parts=True)
+    torch.testing.assert_close(composed(parts), network(*inputs))
+    made = torch.tensor([0.8, 0.8, 0.8]), torch.tensor([-1.0, 0.0, 1.0])  # probabilities of 0.27, 0.5, 0.73
+    assert OUTLINE_SHARPNESS >= 3
+    torch.testing.assert_close(composed(torch.stack(made)[None, :, None]).flatten(), torch.tensor([0.0, 0.4, 0.8]))
 
 
 def test_the_background_can_be_exactly_zero_and_still_learn() -> None:

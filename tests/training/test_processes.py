@@ -45,6 +45,7 @@ class _Items(torch.utils.data.Dataset):
             "image": torch.cat([torch.rand(1, 32, 32, generator=generator), mask]),
             "label": torch.rand(1, 32, 32, generator=generator),
             "label_mask": mask,
+            "label_breast": (torch.arange(32) < 20 + index % 8).float().expand(1, 32, 32),
             "radiomics": torch.randn(102, generator=generator),
             "label_radiomics": torch.randn(102, generator=generator),
             "target_view": index % 2,
@@ -77,7 +78,7 @@ def _losses(loader: DataLoader, *, parallel: bool, accumulation_steps: int) -> t
         generator_optimizer=torch.optim.Adam(generator.parameters(), lr=1e-3, betas=(0.5, 0.999)),
         discriminator_optimizer=torch.optim.Adam(discriminator.parameters(), lr=1e-3, betas=(0.5, 0.999)),
         generator_objective=GeneratorObjective(
-            {"GAN": 0.5, "view": 0.3, "L1": 5.0, "percep": 1.0, "SSIM": 0.5, "rad": 0.7}
+            {"GAN": 0.5, "view": 0.3, "L1": 5.0, "percep": 1.0, "SSIM": 0.5, "rad": 0.7, "shape": 0.6}
         ),
         discriminator_objective=DiscriminatorObjective({"GAN": 1.0, "view": 1.0}),
         accumulation_steps=accumulation_steps,

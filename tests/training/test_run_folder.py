@@ -25,7 +25,7 @@ from tests.report.made_evaluation import write_made_evaluation
 from tests.training.conftest import ROOT, MakeWorkflow, assert_same_tensors
 
 COLUMNS = (
-    "epoch,loss_G,loss_D,loss_GAN,loss_view,loss_L1,loss_percep,loss_SSIM,loss_rad,loss_D_GAN,loss_D_view,"
+    "epoch,loss_G,loss_D,loss_GAN,loss_view,loss_L1,loss_percep,loss_SSIM,loss_rad,loss_shape,loss_D_GAN,loss_D_view,"
     "val_L1,val_SSIM,val_PSNR,val_in_breast_SSIM,val_in_breast_PSNR"
 )
 EPOCHS = 3

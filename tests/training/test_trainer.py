@@ -17,7 +17,7 @@ from bundle.training.batch import PairedBatch
 from bundle.training.run_folder import generator_average
 from bundle.training.trainer import ViewSynthesisTrainer
 
-_WEIGHTS = {"GAN": 0.5, "view": 0.3, "L1": 5.0, "percep": 1.0, "SSIM": 0.5, "rad": 0.7}
+_WEIGHTS = {"GAN": 0.5, "view": 0.3, "L1": 5.0, "percep": 1.0, "SSIM": 0.5, "rad": 0.7, "shape": 0.6}
 
 
 @pytest.fixture(autouse=True)
@@ -33,11 +33,14 @@ def _items(count: int) -> list[dict[str, Any]]:
     for index in range(count):
         mask = torch.zeros(1, 32, 32)
         mask[:, 4:9, 3:8] = 1
+        breast = torch.zeros(1, 32, 32)
+        breast[:, 2:28, :26] = 1
         items.append(
             {
                 "image": torch.cat([torch.rand(1, 32, 32, generator=generator), mask]),
-                "label": torch.rand(1, 32, 32, generator=generator),
+                "label": breast * torch.rand(1, 32, 32, generator=generator),
                 "label_mask": mask,
+                "label_breast": breast,
                 "radiomics": torch.randn(102, generator=generator),
                 "label_radiomics": torch.randn(102, generator=generator),
                 "target_view": index % 2,
@@ -94,11 +97,12 @@ def test_each_network_steps_by_its_own_loss_alone() -> None:
     by_hand.generator.load_state_dict(generator.state_dict())
     by_hand.discriminator.load_state_dict(discriminator.state_dict())
     batch = PairedBatch.from_dictionary(next(iter(DataLoader(items, batch_size=2))), device=torch.device("cpu"))  # type: ignore[arg-type]
-    pred = by_hand.generator(batch.image, batch.radiomics, batch.target_view)
+    parts = by_hand.generator(batch.image, batch.radiomics, batch.target_view, parts=True)
+    pred, breast = parts[:, :1] * batch.label_breast, parts[:, 1:]
     by_hand.discriminator_objective.total(by_hand.discriminator_losses(batch, pred.detach())).backward()
     assert all(parameter.grad is None for parameter in by_hand.generator.parameters())
     expected_d = _gradients(by_hand.discriminator)
-    by_hand.generator_objective.total(by_hand.generator_losses(batch, pred)).backward()
+    by_hand.generator_objective.total(by_hand.generator_losses(batch, pred, breast)).backward()
     expected_g = _gradients(by_hand.generator)
 
     for network, before, expected in (
@@ -181,16 +185,36 @@ def test_target_never_reaches_the_generator() -> None:
     trainer.state.epoch_length, trainer.state.iteration = 10, 1
     trainer.accumulation_steps = 10  # no optimizer step in between
     one = pred()
-    torch.testing.assert_close(pred(label=(1, 32, 32), label_mask=(1, 32, 32), label_radiomics=(102,)), one)
+    of_target = dict.fromkeys(("label", "label_mask", "label_breast"), (1, 32, 32)) | {"label_radiomics": (102,)}
+    torch.testing.assert_close(pred(**of_target), one)
     assert not torch.allclose(pred(radiomics=(102,)), one), "the source's vector does reach it"
+
+
+def test_tissue_is_judged_behind_the_real_outline_and_the_outline_by_its_own_loss() -> None:
+    batch = PairedBatch.from_dictionary(next(iter(DataLoader(_items(2), batch_size=2))), device=torch.device("cpu"))  # type: ignore[arg-type]
+    for term, reached in (("L1", 0), ("shape", 1)):
+        trainer = _trainer(
+            _items(2), batch_size=2, accumulation_steps=1, weights=dict.fromkeys(_WEIGHTS, 0.0) | {term: 1.0}
+        )
+        before = copy.deepcopy(trainer.generator)
+        trainer.run()
+        head = _gradients(trainer.generator)["head.2.weight"]
+        assert head[reached].abs().max() > 0
+        assert head[1 - reached].abs().max() == 0
+        # By the place: what L_L1 says of a place outside the real breast is nothing.
+        parts = before(batch.image, batch.radiomics, batch.target_view, parts=True).detach().requires_grad_()
+        losses = trainer.generator_losses(batch, parts[:, :1] * batch.label_breast, parts[:, 1:])
+        (gradient,) = torch.autograd.grad(losses[term], parts)
+        outside = gradient[:, reached][batch.label_breast[:, 0] == 0]
+        assert bool((outside != 0).any()) == (term == "shape")
 
 
 def test_one_pair_can_be_overfitted() -> None:
     torch.set_default_dtype(torch.float32)
     items = [{k: v.float() if isinstance(v, torch.Tensor) else v for k, v in item.items()} for item in _items(1)]
     rows = torch.linspace(0, 1, 32)
-    items[0]["label"] = (rows[:, None] * rows.flip(0)[None, :])[None]
-    weights = dict.fromkeys(_WEIGHTS, 0.0) | {"L1": 1.0}
+    items[0]["label"] = (rows[:, None] * rows.flip(0)[None, :])[None] * items[0]["label_breast"]
+    weights = dict.fromkeys(_WEIGHTS, 0.0) | {"L1": 1.0, "shape": 1.0}
     trainer = _trainer(
         items,
         batch_size=1,
@@ -286,8 +310,8 @@ def test_another_perceptual_network_serves_its_loss_alone() -> None:
     batch = PairedBatch.from_dictionary(next(iter(DataLoader(_items(2), batch_size=2))), device=torch.device("cpu"))  # type: ignore[arg-type]
     own = _trainer(_items(2), batch_size=2, accumulation_steps=1)
     other = _trainer(_items(2), batch_size=2, accumulation_steps=1, perceptual_network=Doubled(channels=(8,)))
-    pred = torch.rand_like(batch.label)
-    one, two = own.generator_losses(batch, pred), other.generator_losses(batch, pred)
+    pred, breast = torch.rand_like(batch.label), torch.randn_like(batch.label)
+    one, two = own.generator_losses(batch, pred, breast), other.generator_losses(batch, pred, breast)
     torch.testing.assert_close(two["percep"], 2 * (pred - batch.label).abs().mean())
     assert not torch.allclose(one["percep"], two["percep"])
     for name in set(one) - {"percep"}:

@@ -51,8 +51,8 @@ class Discriminator(nn.Module):
 
     Of the target only the detail is seen, at two scales: what is coarser is left to the losses that compare with the
     real view. A discriminator that sees the whole view draws texture in one direction and forgets the other. And of the
-    detail only what lies in the view's own `interior`: the source leaves open where the target's outline is, and a
-    discriminator that sees it has the generator draw sharp lines at wrong places (docs/results.md).
+    detail only what lies in the view's own `interior`. The trainer shows synthetic tissue behind the real outline,
+    towards which real tissue darkens and the synthetic one cannot: the source leaves open where the outline is.
 
     The radiomics enter as a projection (Miyato and Koyama, arXiv 1802.05637): the inner product of their embedding with
     each patch's features is added to that patch's logit.

@@ -62,51 +62,6 @@ class ResidualBlock(nn.Module):
         return hidden + self.shortcut(features)
 
 
-class Attention(nn.Module):
-    """Self-attention around a shortcut, over the whole frame or along its columns.
-
-    The pixels of a column have the same distance from the chest wall, the one coordinate that both views of a breast
-    share: along it, each pixel of the target view can gather what the source shows at that distance. Queries and keys
-    see where they are, by two coordinate channels. Starts as the identity.
-
-    Args:
-        channels: channels C of the features, a multiple of ``heads``.
-        along_columns: attend within each column; otherwise over all pixels.
-        heads: attention heads.
-    """
-
-    def __init__(self, *, channels: int, along_columns: bool, heads: int = 4) -> None:
-        super().__init__()
-        self.along_columns = along_columns
-        self.heads = heads
-        self.norm = group_norm(channels)
-        self.query_key = nn.Conv2d(channels + 2, 2 * channels, 1)
-        self.value = nn.Conv2d(channels, channels, 1)
-        self.project = nn.Conv2d(channels, channels, 1, bias=False)
-        nn.init.zeros_(self.project.weight)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map ``[B, C, H, W]`` to ``[B, C, H, W]``."""
-        B, C, H, W = features.shape
-        normed = self.norm(features)
-        query, key = self.query_key(torch.cat([normed, coordinates(features)], dim=1)).chunk(2, dim=1)
-        attended = nn.functional.scaled_dot_product_attention(
-            self._tokens(query), self._tokens(key), self._tokens(self.value(normed))
-        )
-        if self.along_columns:  # [B W, heads, H, C / heads]
-            attended = attended.reshape(B, W, self.heads, H, C // self.heads).permute(0, 2, 4, 3, 1)
-        else:  # [B, heads, H W, C / heads]
-            attended = attended.reshape(B, self.heads, H, W, C // self.heads).permute(0, 1, 4, 2, 3)
-        return features + self.project(attended.reshape(B, C, H, W))
-
-    def _tokens(self, features: Tensor) -> Tensor:
-        B, C, H, W = features.shape
-        split = features.reshape(B, self.heads, C // self.heads, H, W)
-        if self.along_columns:
-            return split.permute(0, 4, 1, 3, 2).reshape(B * W, self.heads, H, C // self.heads)
-        return split.permute(0, 1, 3, 4, 2).reshape(B, self.heads, H * W, C // self.heads)
-
-
 def coordinates(features: Tensor) -> Tensor:
     """Rows and columns of a frame ``[B, C, H, W]`` as two channels ``[B, 2, H, W]`` from -1 to 1."""
     B, _, H, W = features.shape

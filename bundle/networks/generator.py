@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from bundle.networks.blocks import (
-    Attention,
     ConditionEmbedding,
     Downsample,
     ResidualBlock,
@@ -18,7 +17,6 @@ from bundle.networks.blocks import (
 from bundle.networks.standardizer import RadiomicsStandardizer
 from bundle.vocabulary import ViewPosition
 
-ATTENTIONS = ("none", "self", "columns")
 # What the breast's logit is multiplied with in the view. With 1 the outline fades by the probability, over centimetres
 # where the source leaves it open; the greater, the sharper, and the further from the mean (docs/results.md).
 OUTLINE_SHARPNESS = 4.0
@@ -42,8 +40,6 @@ class Generator(nn.Module):
         channels: channels per level, finest first; each further level halves the resolution.
         blocks: residual blocks per level.
         condition: length of the condition vector.
-        attention: at the two coarsest levels ``none``, ``self`` (over the whole frame) or ``columns`` (along columns of
-            equal distance from the chest wall).
         radiomics_features: length F of the radiomic vector.
     """
 
@@ -52,7 +48,6 @@ class Generator(nn.Module):
         channels: Sequence[int] = (32, 64, 96, 128, 192, 224),
         blocks: int = 1,
         condition: int = 128,
-        attention: str = "none",
         radiomics_features: int = 102,
     ) -> None:
         super().__init__()
@@ -67,19 +62,15 @@ class Generator(nn.Module):
         self.encoder = nn.ModuleList()
         self.downsamples = nn.ModuleList()
         for width, coarser in pairwise(channels):
-            level: list[nn.Module] = [ResidualBlock(in_channels=width, out_channels=width) for _ in range(blocks)]
-            if len(self.encoder) == len(channels) - 2:
-                level.append(self._attention(attention, width))
-            self.encoder.append(nn.Sequential(*level))
+            self.encoder.append(
+                nn.Sequential(*(ResidualBlock(in_channels=width, out_channels=width) for _ in range(blocks)))
+            )
             self.downsamples.append(Downsample(in_channels=width, out_channels=coarser))
 
         deepest = channels[-1]
         self.bottleneck = nn.ModuleList(
             ResidualBlock(in_channels=deepest, out_channels=deepest, condition=condition) for _ in range(blocks + 1)
         )
-
-        self.bottleneck_attention = nn.ModuleList(self._attention(attention, deepest) for _ in self.bottleneck)
-        self.decoder_attention = nn.ModuleList()
 
         self.upsamples = nn.ModuleList()
         self.decoder = nn.ModuleList()
@@ -89,18 +80,9 @@ class Generator(nn.Module):
             level += [
                 ResidualBlock(in_channels=width, out_channels=width, condition=condition) for _ in range(blocks - 1)
             ]
-            self.decoder_attention.append(self._attention(attention if not self.decoder else "none", width))
             self.decoder.append(nn.ModuleList(level))
 
         self.head = nn.Sequential(group_norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 2, 3, padding=1))
-
-    @staticmethod
-    def _attention(kind: str, channels: int) -> nn.Module:
-        if kind not in ATTENTIONS:
-            raise ValueError(f"attention must be one of {', '.join(ATTENTIONS)}; got {kind}.")
-        if kind == "none":
-            return nn.Identity()
-        return Attention(channels=channels, along_columns=kind == "columns")
 
     def forward(
         self,
@@ -144,13 +126,12 @@ class Generator(nn.Module):
             depth += 1
         if depth == self.mask_level:
             features = features + mask
-        for block, attention in zip(self.bottleneck, self.bottleneck_attention):  # noqa: B905
-            features = attention(block(features, condition))
-        for upsample, level, attention in zip(self.upsamples, self.decoder, self.decoder_attention):  # noqa: B905
+        for block in self.bottleneck:
+            features = block(features, condition)
+        for upsample, level in zip(self.upsamples, self.decoder):  # noqa: B905
             features = torch.cat([upsample(features), skips.pop()], dim=1)
             for block in level:  # type: ignore[attr-defined]
                 features = block(features, condition)
-            features = attention(features)
         made = self.head(features)
         if made.dtype == torch.bfloat16:  # it has steps of 1 / 256 near 1
             made = made.float()

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from bundle.networks.blocks import (
     ConditionEmbedding,
@@ -17,9 +18,11 @@ from bundle.networks.blocks import (
 from bundle.networks.standardizer import RadiomicsStandardizer
 from bundle.vocabulary import ViewPosition
 
-# What the breast's logit is multiplied with in the view. With 1 the outline fades by the probability, over centimetres
-# where the source leaves it open; the greater, the sharper, and the further from the mean (docs/results.md).
+# How much steeper than the probability of the breast its edge is in the view. With 1 it fades over centimetres where
+# the source leaves it open; the greater, the sharper, and the further from the mean (docs/results.md).
 OUTLINE_SHARPNESS = 4.0
+# Pixels; skip connections leave traces of the source's own outline in the probability, which is known less finely.
+OUTLINE_WINDOW = 7
 
 
 class Generator(nn.Module):
@@ -139,9 +142,18 @@ class Generator(nn.Module):
         return both if parts else composed(both)
 
 
-def composed(parts: Tensor, sharpness: float = OUTLINE_SHARPNESS) -> Tensor:
-    """Make views ``[B, 1, H, W]`` in [0, 1] of tissue and breast's logit ``[B, 2, H, W]``; the background is zero."""
-    return parts[:, :1] * full_range(sharpness * parts[:, 1:])
+def composed(parts: Tensor, sharpness: float = OUTLINE_SHARPNESS, window: int = OUTLINE_WINDOW) -> Tensor:
+    """Make views ``[B, 1, H, W]`` in [0, 1] of tissue and breast's logit ``[B, 2, H, W]``.
+
+    The outline lies where the probability of the breast, averaged twice over a window, is one half.
+    """
+    breast = torch.sigmoid(parts[:, 1:])
+    margin = window // 2
+    for _ in range(2):
+        breast = avg_pool2d(breast, (window, 1), stride=1, padding=(margin, 0), count_include_pad=False)
+        breast = avg_pool2d(breast, (1, window), stride=1, padding=(0, margin), count_include_pad=False)
+    # Around one half the logit of a probability p is 4 (p - 1/2).
+    return parts[:, :1] * full_range(4 * sharpness * (breast - 0.5))
 
 
 def full_range(logits: Tensor) -> Tensor:

@@ -84,9 +84,22 @@ def test_the_view_is_the_tissue_where_the_breast_is_probable() -> None:
     network, inputs = _small(), _inputs()
     parts = network(*inputs, parts=True)
     torch.testing.assert_close(composed(parts), network(*inputs))
-    made = torch.tensor([0.8, 0.8, 0.8]), torch.tensor([-1.0, 0.0, 1.0])  # probabilities of 0.27, 0.5, 0.73
-    assert OUTLINE_SHARPNESS >= 3
-    torch.testing.assert_close(composed(torch.stack(made)[None, :, None]).flatten(), torch.tensor([0.0, 0.4, 0.8]))
+    assert OUTLINE_SHARPNESS >= 4
+    for logit, share in ((-1.0, 0.0), (0.0, 0.5), (1.0, 1.0)):  # probabilities of 0.27, 0.5, 0.73
+        made = torch.stack([torch.full((1, 20, 16), 0.8), torch.full((1, 20, 16), logit)], dim=1)
+        torch.testing.assert_close(composed(made), torch.full((1, 1, 20, 16), 0.8 * share))
+
+
+def test_fine_traces_do_not_move_the_outline() -> None:
+    logit = torch.full((1, 1, 40, 40), -6.0)
+    logit[..., :20] = 6.0
+    traced = logit.clone()
+    traced[..., 18:20, 17:20] = -6.0  # a notch
+    traced[..., 30, 20:24] = 6.0  # a line
+    views = [composed(torch.cat([torch.ones_like(each), each], dim=1)) for each in (logit, traced)]
+    breasts = [view > 0.5 for view in views]
+    assert (breasts[0] == (logit > 0)).all()
+    assert (breasts[0] != breasts[1]).sum() <= 4
 
 
 def test_the_background_can_be_exactly_zero_and_still_learn() -> None:

@@ -28,7 +28,7 @@ def test_training_prints_speed_and_shares(
     assert 0 <= float(loader[0]) <= 100
     assert int(loader[1]) > 0
     shares = re.findall(r"^  ([^:]+): -?\d+ ms, (-?\d+)%$", text, flags=re.MULTILINE)
-    terms = {"L_GAN", "L_view", "L_percep", "L_rad", "L_1", "L_SSIM", "L_D"}
+    terms = {"L_GAN", "L_view", "L_percep", "L_rad", "L_1", "L_SSIM", "L_shape", "L_D"}
     assert {name for name, _ in shares} == terms | {"generator", "clipping, Adam, average"}
     assert sum(int(share) for _, share in shares) == pytest.approx(100, abs=len(shares))
 

@@ -142,6 +142,7 @@ class Generator(nn.Module):
         return both if parts else composed(both)
 
 
+# The numbers as arguments: TorchScript knows no global ones.
 def composed(parts: Tensor, sharpness: float = OUTLINE_SHARPNESS, window: int = OUTLINE_WINDOW) -> Tensor:
     """Make views ``[B, 1, H, W]`` in [0, 1] of tissue and breast's logit ``[B, 2, H, W]``.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from ignite.engine import Events
 from monai.engines import Trainer
+from torch import Tensor
 
 FLAT_BELOW = 0.02  # of the real views' spread; untrained generators have more (tests/training/test_failures.py)
 
@@ -54,10 +55,10 @@ class StopOnCollapse:
 
     def _add(self, engine: Trainer) -> None:
         # Tensors, not numbers: on a GPU nobody waits for them before the epoch's end.
-        breasts = [breast > 0 for breast in engine.state.batch["label_breast"]]
-        for item, real, breast in zip(engine.state.output, engine.state.batch["label"], breasts, strict=True):
-            self._synthetic = self._synthetic + item["tissue"][breast.to(item["tissue"].device)].std()
-            self._real = self._real + real[breast].std()
+        breast = engine.state.batch["label_breast"]
+        tissue = torch.stack([item["tissue"] for item in engine.state.output])
+        self._synthetic = self._synthetic + _spread(tissue, breast.to(tissue.device, non_blocking=True))
+        self._real = self._real + _spread(engine.state.batch["label"], breast)
 
     def _judge(self, engine: Trainer) -> None:
         synthetic, real = float(self._synthetic), float(self._real)
@@ -68,3 +69,12 @@ class StopOnCollapse:
                 "panels/ and at loss_D in results.csv: near zero, the discriminator has won, start anew with a lower "
                 "weight of GAN; otherwise with a lower --learning_rate."
             )
+
+
+def _spread(views: Tensor, breast: Tensor) -> Tensor:
+    """Sum over views ``[B, 1, H, W]`` of the standard deviation of the pixels where the mask is 1."""
+    dims = (1, 2, 3)
+    pixels = breast.sum(dim=dims)
+    mean = (views * breast).sum(dim=dims) / pixels
+    squares = (views - mean[:, None, None, None]).square() * breast
+    return (squares.sum(dim=dims) / pixels).sqrt().sum()

@@ -73,7 +73,7 @@ def test_an_untrained_generator_is_not_flat() -> None:
         torch.manual_seed(seed)
         tissue = Generator(channels=(16, 32, 64))(image, parts=True)[:, 0]
         spread = tissue.std(dim=(1, 2)).mean()
-        assert spread > 2 * FLAT_BELOW * 0.15, "0.15: about the spread of a real view in its breast"
+        assert spread > 2 * FLAT_BELOW * 0.25, "0.25: more than the spread of a real view in its breast"
 
 
 def test_finite_numbers_pass() -> None:

@@ -9,7 +9,6 @@ from bundle.networks.blocks import ConditionEmbedding
 from bundle.networks.standardizer import RadiomicsStandardizer
 
 TISSUE = 0.05  # of [0, 1]; a view's mean over 5 x 5 pixels is above it in the breast, and up to two pixels beyond
-RIM = 4  # pixels; what is left behind that many, the detail over 5 x 5 pixels sees tissue alone
 
 
 def _stage(in_channels: int, out_channels: int, *, normalize: bool = True) -> nn.Sequential:
@@ -32,13 +31,13 @@ def detail(view: Tensor, *, window: int) -> Tensor:
 
 
 @torch.no_grad()
-def interior(view: Tensor) -> Tensor:
-    """Where views ``[B, 1, H, W]`` in [0, 1] show tissue, less its rim: 1 there, 0 elsewhere.
+def interior(view: Tensor, *, rim: int) -> Tensor:
+    """Where views ``[B, 1, H, W]`` in [0, 1] show tissue, less a rim of so many pixels: 1 there, 0 elsewhere.
 
     Towards the edge of the frame, where the chest wall lies, there is no rim.
     """
     mean = nn.functional.avg_pool2d(view, 5, stride=1, padding=2, count_include_pad=False)
-    rimless = -nn.functional.max_pool2d(-(mean > TISSUE).to(view.dtype), 2 * RIM + 1, stride=1, padding=RIM)
+    rimless = -nn.functional.max_pool2d(-(mean > TISSUE).to(view.dtype), 2 * rim + 1, stride=1, padding=rim)
     return rimless.clamp(min=0)
 
 
@@ -49,7 +48,7 @@ class Discriminator(nn.Module):
     target's encoder *alone*: were the source visible to it, the view could be told from the source (it is always the
     other one), and the head would say nothing about the synthesized image.
 
-    Of the target only the detail is seen, at two scales: what is coarser is left to the losses that compare with the
+    Of the target only the detail is seen, at a few scales: what is coarser is left to the losses that compare with the
     real view. A discriminator that sees the whole view draws texture in one direction and forgets the other. And of the
     detail only what lies in the view's own `interior`. The trainer shows synthetic tissue behind the real outline,
     towards which real tissue darkens and the synthetic one cannot: the source leaves open where the outline is.
@@ -59,15 +58,24 @@ class Discriminator(nn.Module):
 
     Args:
         channels: channels of the four stages.
+        windows: odd numbers of pixels, see `detail`; the detail of each is a channel.
         radiomics_features: length F of the radiomic vector.
     """
 
-    def __init__(self, channels: Sequence[int] = (32, 64, 128, 128), radiomics_features: int = 102) -> None:
+    def __init__(
+        self,
+        channels: Sequence[int] = (32, 64, 128, 128),
+        windows: Sequence[int] = (3, 5, 9),
+        radiomics_features: int = 102,
+    ) -> None:
         super().__init__()
+        self.windows = tuple(windows)
+        # Behind it the widest window sees tissue alone, of which `interior` adds up to two pixels.
+        self.rim = max(windows) // 2 + 2
         first, second, third, fourth = channels
         self.standardizer = RadiomicsStandardizer(radiomics_features)
         self.embedding = ConditionEmbedding(features=radiomics_features, width=fourth)
-        self.target_encoder = nn.Sequential(_stage(2, first, normalize=False), _stage(first, second))
+        self.target_encoder = nn.Sequential(_stage(len(windows), first, normalize=False), _stage(first, second))
         self.source_encoder = nn.Sequential(_stage(3, first, normalize=False), _stage(first, second))
         self.pair_encoder = nn.Sequential(
             _stage(2 * second, third), nn.Conv2d(third, fourth, 3, padding=1), nn.LeakyReLU(0.2)
@@ -93,8 +101,8 @@ class Discriminator(nn.Module):
         Returns:
             patch logits ``[B, 1, H / 8, W / 8]`` and view logits ``[B, 2]``.
         """
-        details = torch.cat([detail(target, window=3), detail(target, window=5)], dim=1)
-        target_features = self.target_encoder(details * interior(target))
+        details = torch.cat([detail(target, window=window) for window in self.windows], dim=1)
+        target_features = self.target_encoder(details * interior(target, rim=self.rim))
         view_logits = self.view_head(target_features)
         source_features = self.source_encoder(torch.cat([image, detail(image[:, :1], window=3)], dim=1))
         features = self.pair_encoder(torch.cat([target_features, source_features], dim=1))

@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
 
 from bundle.networks.blocks import (
     ConditionEmbedding,
@@ -18,11 +17,12 @@ from bundle.networks.blocks import (
 from bundle.networks.standardizer import RadiomicsStandardizer
 from bundle.vocabulary import ViewPosition
 
-# How much steeper than the probability of the breast its edge is in the view. With 1 it fades over centimetres where
-# the source leaves it open; the greater, the sharper, and the further from the mean (docs/results.md).
+SKIPS = 2  # the coarsest levels; in a finer one the two views have no place in common
+# How much steeper than the logit of the breast its edge is in the view. With 1 it fades over centimetres where the
+# source leaves it open; the greater, the sharper, and the further from the mean (docs/results.md).
 OUTLINE_SHARPNESS = 4.0
-# Pixels; skip connections leave traces of the source's own outline in the probability, which is known less finely.
-OUTLINE_WINDOW = 7
+_NOISE_CHANNELS = 8
+_NOISE_PERIOD = 128  # pixels of the level, after which the noise comes again
 
 
 class Generator(nn.Module):
@@ -31,20 +31,26 @@ class Generator(nn.Module):
     The view is joined by two coordinate channels: the views of a pair are not aligned pixel by pixel, what they share
     is the distance from the chest wall (the column), and a convolution cannot tell where it is.
 
+    Only the `SKIPS` coarsest levels have skip connections. Finer ones would carry the source's outline, the edge of its
+    muscle and its strands to the same places of the target view, where they are not. What is fine in the target the
+    source does not tell; the finer levels make it of noise, and the discriminator says what it should look like. The
+    noise follows from the source's grey values, so that a film always gives the same view.
+
     The view is made of two parts: the tissue as it would look inside the breast, and the breast's outline. Where the
     outline lies, the source leaves open by centimetres. In one image the losses would have the tissue fade over them,
     or draw sharp lines at wrong places; apart, the tissue is judged behind the real outline, and the outline is drawn
-    where the probability of the breast is one half.
+    where the probability of the breast is one half. It is smooth, and read where the skip connections end.
 
-    The lesion mask enters at a coarse level. At full resolution the skip connections would carry its outline to the
-    same place of the target view, where the lesion is not, and draw it there.
+    The lesion mask enters there, too: its outline is not the target's.
 
     Args:
         channels: channels per level, finest first; each further level halves the resolution.
-        blocks: residual blocks per level.
+        blocks: residual blocks per level of the decoder, and of the encoder where it has skip connections.
         condition: length of the condition vector.
         radiomics_features: length F of the radiomic vector.
     """
+
+    noise: Tensor
 
     def __init__(
         self,
@@ -57,35 +63,48 @@ class Generator(nn.Module):
         self.default_view = ViewPosition.MLO.class_index
         self.standardizer = RadiomicsStandardizer(radiomics_features)
         self.embedding = ConditionEmbedding(features=radiomics_features, width=condition)
-        self.stem = nn.Conv2d(1 + 2, channels[0], 3, padding=1)
-        self.mask_level = min(2, len(channels) - 1)
-        self.mask_stride = 2**self.mask_level
-        self.mask_stem = nn.Conv2d(1, channels[self.mask_level], 3, padding=1)
 
-        self.encoder = nn.ModuleList()
-        self.downsamples = nn.ModuleList()
-        for width, coarser in pairwise(channels):
-            self.encoder.append(
-                nn.Sequential(*(ResidualBlock(in_channels=width, out_channels=width) for _ in range(blocks)))
+        def decoder_level(in_channels: int, out_channels: int) -> nn.ModuleList:
+            widths = [in_channels] + [out_channels] * (blocks - 1)
+            return nn.ModuleList(
+                ResidualBlock(in_channels=width, out_channels=out_channels, condition=condition) for width in widths
             )
-            self.downsamples.append(Downsample(in_channels=width, out_channels=coarser))
 
-        deepest = channels[-1]
+        steps = list(pairwise(channels))
+        fine_steps, coarse_steps = steps[:-SKIPS], steps[-SKIPS:]
+        middle, deepest = coarse_steps[0][0], channels[-1]
+        self.middle_stride = 2 ** len(fine_steps)
+
+        self.stem = nn.Conv2d(1 + 2, channels[0], 3, padding=1)
+        self.fine_downsamples = nn.ModuleList(
+            Downsample(in_channels=width, out_channels=coarser) for width, coarser in fine_steps
+        )
+        self.mask_stem = nn.Conv2d(1, middle, 3, padding=1)
+        self.encoder = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(in_channels=width, out_channels=width) for _ in range(blocks)))
+            for width, _ in coarse_steps
+        )
+        self.downsamples = nn.ModuleList(
+            Downsample(in_channels=width, out_channels=coarser) for width, coarser in coarse_steps
+        )
         self.bottleneck = nn.ModuleList(
             ResidualBlock(in_channels=deepest, out_channels=deepest, condition=condition) for _ in range(blocks + 1)
         )
-
-        self.upsamples = nn.ModuleList()
-        self.decoder = nn.ModuleList()
-        for width, coarser in reversed(list(pairwise(channels))):
-            self.upsamples.append(Upsample(in_channels=coarser, out_channels=width))
-            level = [ResidualBlock(in_channels=2 * width, out_channels=width, condition=condition)]
-            level += [
-                ResidualBlock(in_channels=width, out_channels=width, condition=condition) for _ in range(blocks - 1)
-            ]
-            self.decoder.append(nn.ModuleList(level))
-
-        self.head = nn.Sequential(group_norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 2, 3, padding=1))
+        self.upsamples = nn.ModuleList(
+            Upsample(in_channels=coarser, out_channels=width) for width, coarser in reversed(coarse_steps)
+        )
+        self.decoder = nn.ModuleList(decoder_level(2 * width, width) for width, _ in reversed(coarse_steps))
+        self.outline_head = nn.Sequential(group_norm(middle), nn.SiLU(), nn.Conv2d(middle, 1, 3, padding=1))
+        self.fine_upsamples = nn.ModuleList(
+            Upsample(in_channels=coarser, out_channels=width) for width, coarser in reversed(fine_steps)
+        )
+        self.fine_decoder = nn.ModuleList(
+            decoder_level(width + _NOISE_CHANNELS, width) for width, _ in reversed(fine_steps)
+        )
+        self.tissue_head = nn.Sequential(group_norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 1, 3, padding=1))
+        # Of a generator of its own: the same one in every network, and no other weight depends on it.
+        draw = torch.Generator().manual_seed(0)
+        self.register_buffer("noise", torch.randn(_NOISE_CHANNELS, _NOISE_PERIOD, _NOISE_PERIOD, generator=draw))
 
     def forward(
         self,
@@ -116,45 +135,55 @@ class Generator(nn.Module):
         condition = self.embedding(self.standardizer(radiomics), target_view)
 
         features = self.stem(torch.cat([image[:, :1], coordinates(image)], dim=1))
-        mask = self.mask_stem(nn.functional.avg_pool2d(image[:, 1:], self.mask_stride))
+        for downsample in self.fine_downsamples:
+            features = downsample(features)
+        features = features + self.mask_stem(nn.functional.avg_pool2d(image[:, 1:], self.middle_stride))
 
-        depth = 0
         skips: list[Tensor] = []
         for level, downsample in zip(self.encoder, self.downsamples):  # noqa: B905 (TorchScript knows no `strict`)
-            if depth == self.mask_level:
-                features = features + mask
             features = level(features)
             skips.append(features)
             features = downsample(features)
-            depth += 1
-        if depth == self.mask_level:
-            features = features + mask
         for block in self.bottleneck:
             features = block(features, condition)
         for upsample, level in zip(self.upsamples, self.decoder):  # noqa: B905
             features = torch.cat([upsample(features), skips.pop()], dim=1)
             for block in level:  # type: ignore[attr-defined]
                 features = block(features, condition)
-        made = self.head(features)
-        if made.dtype == torch.bfloat16:  # it has steps of 1 / 256 near 1
-            made = made.float()
-        both = torch.cat([full_range(made[:, :1]), made[:, 1:]], dim=1)
+
+        breast = nn.functional.interpolate(
+            self.outline_head(features), scale_factor=float(self.middle_stride), mode="bilinear", align_corners=False
+        )
+        for upsample, level in zip(self.fine_upsamples, self.fine_decoder):  # noqa: B905
+            features = upsample(features)
+            features = torch.cat([features, self._noise_beside(features, image)], dim=1)
+            for block in level:  # type: ignore[attr-defined]
+                features = block(features, condition)
+        tissue = self.tissue_head(features)
+        if tissue.dtype == torch.bfloat16:  # it has steps of 1 / 256 near 1
+            tissue, breast = tissue.float(), breast.float()
+        both = torch.cat([full_range(tissue), breast], dim=1)
         return both if parts else composed(both)
 
+    def _noise_beside(self, features: Tensor, image: Tensor) -> Tensor:
+        """Cut the noise for features ``[B, C, H, W]``, for each image from where its grey values say."""
+        H, W = features.shape[-2:]
+        period = self.noise.shape[-1]
+        # A sum of whole numbers, which comes out the same on every device and in every batch.
+        place = (255 * image[:, 0]).round().to(torch.int64).sum(dim=(1, 2))
+        rows = torch.arange(H, device=image.device)[None] + place[:, None]
+        columns = torch.arange(W, device=image.device)[None] + (place // period)[:, None]
+        cut = self.noise[:, (rows % period)[:, :, None], (columns % period)[:, None, :]]
+        return cut.transpose(0, 1).to(features.dtype)
 
-# The numbers as arguments: TorchScript knows no global ones.
-def composed(parts: Tensor, sharpness: float = OUTLINE_SHARPNESS, window: int = OUTLINE_WINDOW) -> Tensor:
+
+# The number as an argument: TorchScript knows no global ones.
+def composed(parts: Tensor, sharpness: float = OUTLINE_SHARPNESS) -> Tensor:
     """Make views ``[B, 1, H, W]`` in [0, 1] of tissue and breast's logit ``[B, 2, H, W]``.
 
-    The outline lies where the probability of the breast, averaged twice over a window, is one half.
+    The outline lies where the probability of the breast is one half.
     """
-    breast = torch.sigmoid(parts[:, 1:])
-    margin = window // 2
-    for _ in range(2):
-        breast = avg_pool2d(breast, (window, 1), stride=1, padding=(margin, 0), count_include_pad=False)
-        breast = avg_pool2d(breast, (1, window), stride=1, padding=(0, margin), count_include_pad=False)
-    # Around one half the logit of a probability p is 4 (p - 1/2).
-    return parts[:, :1] * full_range(4 * sharpness * (breast - 0.5))
+    return parts[:, :1] * full_range(sharpness * parts[:, 1:])
 
 
 def full_range(logits: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from bundle.networks.discriminator import RIM, Discriminator, detail, interior
+from bundle.networks.discriminator import Discriminator, detail, interior
 
 
 def _inputs() -> dict[str, torch.Tensor]:
@@ -52,32 +52,34 @@ def test_coarse_structure_is_not_judged() -> None:
         torch.testing.assert_close(seen, expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("window", [3, 5])
+@pytest.mark.parametrize("window", [3, 5, 9])
 def test_detail_of_a_point_by_hand(window: int) -> None:
-    view = torch.full((1, 1, 9, 9), 0.25)
-    view[0, 0, 4, 4] += 0.9
-    beyond_mean = torch.zeros(9, 9)
+    view = torch.full((1, 1, 13, 13), 0.25)
+    view[0, 0, 6, 6] += 0.9
+    beyond_mean = torch.zeros(13, 13)
     margin = window // 2
-    beyond_mean[4 - margin : 5 + margin, 4 - margin : 5 + margin] = -0.9 / window**2
-    beyond_mean[4, 4] += 0.9
+    beyond_mean[6 - margin : 7 + margin, 6 - margin : 7 + margin] = -0.9 / window**2
+    beyond_mean[6, 6] += 0.9
     torch.testing.assert_close(detail(view, window=window)[0, 0], 24 / window * beyond_mean)
 
 
-def test_the_interior_lies_behind_the_rim_but_reaches_to_the_chest_wall() -> None:
+@pytest.mark.parametrize("rim", [4, 6])
+def test_the_interior_lies_behind_the_rim_but_reaches_to_the_chest_wall(rim: int) -> None:
     view = torch.zeros(1, 1, 40, 30)
-    view[..., 5:35, :20] = 0.5  # the mean over 5 x 5 pixels carries it two pixels further
+    view[..., 5:35, :24] = 0.5  # the mean over 5 x 5 pixels carries it two pixels further
     expected = torch.zeros(1, 1, 40, 30)
-    expected[..., 3 + RIM : 37 - RIM, : 22 - RIM] = 1
-    found = interior(view)
+    expected[..., 3 + rim : 37 - rim, : 26 - rim] = 1
+    found = interior(view, rim=rim)
     torch.testing.assert_close(found[..., :15], expected[..., :15])
     torch.testing.assert_close(found[..., 15:25, :], expected[..., 15:25, :])
     assert (found <= expected).all()  # the corners are rounded
-    assert not interior(torch.zeros(1, 1, 40, 30)).any()
-    assert interior(torch.ones(1, 1, 40, 30)).all()
+    assert not interior(torch.zeros(1, 1, 40, 30), rim=rim).any()
+    assert interior(torch.ones(1, 1, 40, 30), rim=rim).all()
 
 
-def test_what_lies_beyond_the_skin_is_not_judged_and_the_tissue_is() -> None:
-    network, inputs = Discriminator(channels=(8, 16, 16, 16)), _inputs()
+@pytest.mark.parametrize("windows", [(3, 5), (3, 5, 9)])
+def test_what_lies_beyond_the_skin_is_not_judged_and_the_tissue_is(windows: tuple[int, ...]) -> None:
+    network, inputs = Discriminator(channels=(8, 16, 16, 16), windows=windows), _inputs()
     target = torch.zeros(2, 1, 32, 32)
     target[..., 4:28, :24] = 0.5 + 0.1 * torch.rand(2, 1, 24, 24)
     patches, views = network(**inputs | {"target": target})

@@ -90,16 +90,43 @@ def test_the_view_is_the_tissue_where_the_breast_is_probable() -> None:
         torch.testing.assert_close(composed(made), torch.full((1, 1, 20, 16), 0.8 * share))
 
 
-def test_fine_traces_do_not_move_the_outline() -> None:
-    logit = torch.full((1, 1, 40, 40), -6.0)
-    logit[..., :20] = 6.0
-    traced = logit.clone()
-    traced[..., 18:20, 17:20] = -6.0  # a notch
-    traced[..., 30, 20:24] = 6.0  # a line
-    views = [composed(torch.cat([torch.ones_like(each), each], dim=1)) for each in (logit, traced)]
-    breasts = [view > 0.5 for view in views]
-    assert (breasts[0] == (logit > 0)).all()
-    assert (breasts[0] != breasts[1]).sum() <= 4
+def _noisy() -> Generator:
+    """A generator with two levels that have noise in place of a skip connection."""
+    torch.manual_seed(0)
+    return Generator(channels=(8, 16, 16, 16, 16), condition=16).eval()
+
+
+def test_the_same_film_gives_the_same_view_and_another_film_other_noise() -> None:
+    network, (image, radiomics, view) = _noisy(), _inputs()
+    features = torch.zeros(3, 8, 32, 32)
+    noise = network._noise_beside(features, image)
+    assert noise.shape == (3, 8, 32, 32)
+    torch.testing.assert_close(network._noise_beside(features[:1], image[1:2]), noise[1:2], rtol=0, atol=0)
+    assert abs(torch.corrcoef(noise.flatten(1))[0, 1:]).max() < 0.1
+    marked = image.clone()
+    marked[:, 1] = 1 - marked[:, 1]
+    torch.testing.assert_close(network._noise_beside(features, marked), noise, rtol=0, atol=0)
+    torch.testing.assert_close(network(image[1:2], radiomics[1:2], view[1:2]), network(image, radiomics, view)[1:2])
+
+
+def test_noise_makes_the_tissue_but_not_the_outline() -> None:
+    network, inputs = _noisy(), _inputs()
+    before = network(*inputs, parts=True)
+    network.noise.copy_(network.noise.flip(1))
+    after = network(*inputs, parts=True)
+    assert (before[:, 0] != after[:, 0]).float().mean() > 0.9
+    torch.testing.assert_close(before[:, 1], after[:, 1], rtol=0, atol=0)
+
+
+def test_the_period_is_walked_by_whole_pixels() -> None:
+    network = _noisy()
+    period = network.noise.shape[-1]
+    image = torch.zeros(1, 2, 16, 16)
+    image[0, 0, 0, 0] = 1.0  # the sum that says the place is 255
+    torch.testing.assert_close(
+        network._noise_beside(torch.zeros(1, 8, 4, 4), image)[0],
+        network.noise.roll((-(255 % period), -(255 // period)), (1, 2))[:, :4, :4],
+    )
 
 
 def test_the_background_can_be_exactly_zero_and_still_learn() -> None:

@@ -56,9 +56,9 @@ def test_flat_views_stop_the_run(training_workflow: MakeWorkflow, tmp_path: Path
 
     def flatten() -> None:
         kept.update(_contents(tmp_path))
-        convolution = trainer.generator.head[-1]  # of tissue and outline; a breast drawn with flat tissue is flat
-        torch.nn.init.zeros_(convolution.weight[0])
-        torch.nn.init.zeros_(convolution.bias[0])
+        convolution = trainer.generator.tissue_head[-1]  # an outline remains; a breast drawn with flat tissue is flat
+        torch.nn.init.zeros_(convolution.weight)
+        torch.nn.init.zeros_(convolution.bias)
 
     trainer.add_event_handler(Events.EPOCH_STARTED(once=2), flatten)
     with pytest.raises(SystemExit, match=r"^Stopped: The synthetic views of epoch 2 are flat: .*panels/ and at loss_D"):
@@ -71,7 +71,7 @@ def test_an_untrained_generator_is_not_flat() -> None:
     image = torch.rand(4, 2, 64, 64)
     for seed in range(5):
         torch.manual_seed(seed)
-        tissue = Generator(channels=(16, 32, 64))(image, parts=True)[:, 0]
+        tissue = Generator(channels=(16, 32, 64, 96))(image, parts=True)[:, 0]
         spread = tissue.std(dim=(1, 2)).mean()
         assert spread > 2 * FLAT_BELOW * 0.25, "0.25: more than the spread of a real view in its breast"
 

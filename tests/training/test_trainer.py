@@ -192,15 +192,18 @@ def test_target_never_reaches_the_generator() -> None:
 
 def test_tissue_is_judged_behind_the_real_outline_and_the_outline_by_its_own_loss() -> None:
     batch = PairedBatch.from_dictionary(next(iter(DataLoader(_items(2), batch_size=2))), device=torch.device("cpu"))  # type: ignore[arg-type]
-    for term, reached in (("L1", 0), ("shape", 1)):
+    for term, reached, head, other in (
+        ("L1", 0, "tissue_head", "outline_head"),
+        ("shape", 1, "outline_head", "tissue_head"),
+    ):
         trainer = _trainer(
             _items(2), batch_size=2, accumulation_steps=1, weights=dict.fromkeys(_WEIGHTS, 0.0) | {term: 1.0}
         )
         before = copy.deepcopy(trainer.generator)
         trainer.run()
-        head = _gradients(trainer.generator)["head.2.weight"]
-        assert head[reached].abs().max() > 0
-        assert head[1 - reached].abs().max() == 0
+        gradients = _gradients(trainer.generator)
+        assert gradients[f"{head}.2.weight"].abs().max() > 0
+        assert gradients[f"{other}.2.weight"].abs().max() == 0
         # By the place: what L_L1 says of a place outside the real breast is nothing.
         parts = before(batch.image, batch.radiomics, batch.target_view, parts=True).detach().requires_grad_()
         losses = trainer.generator_losses(batch, parts[:, :1] * batch.label_breast, parts[:, 1:])

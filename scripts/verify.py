@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.error import URLError
 
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
@@ -23,11 +25,21 @@ SCHEMA = ROOT.parent / "shared" / "schema" / "meta_schema_20240725.json"  # a co
 
 
 def check_metadata(folder: Path) -> None:
-    """Check ``metadata.json`` against the zoo's schema; without the copy it is fetched from its public address."""
+    """Check ``metadata.json`` against the zoo's schema; without the copy it is fetched from its public address.
+
+    Raises:
+        SystemExit: it cannot be fetched; the sentence says so.
+    """
     schema = folder / "schema.json"
     if SCHEMA.is_file():
         shutil.copyfile(SCHEMA, schema)  # MONAI downloads only what is not there
-    verify_metadata(meta_file=str(METADATA), filepath=str(schema))
+    try:
+        verify_metadata(meta_file=str(METADATA), filepath=str(schema))
+    except URLError as error:
+        address = json.loads(METADATA.read_text())["schema"]
+        raise SystemExit(
+            f"metadata.json's schema cannot be fetched ({error.reason}): it needs a network, {address}"
+        ) from None
 
 
 def check_network() -> None:

@@ -8,7 +8,7 @@ from scipy.stats import theilslopes
 from skimage.filters import threshold_otsu
 
 from bundle.imaging.orientation import chest_wall_is_right
-from bundle.imaging.resampling import resample_image
+from bundle.imaging.resampling import enlarge_outline, resample_image
 
 # Longest side of the reduced copy on which the breast is found: 0.6 to 0.8 mm a pixel on a full film. Lengths below are
 # shares of that side, not millimetres, since the spacing of scanned films is often only assumed.
@@ -67,9 +67,7 @@ def segment_breast(
         absent = resample_image(padding, spacing_mm=spacing_mm, target_spacing_mm=working_mm) > 0.5
         small[absent] = 0.0
     breast = _breast_region(small, absent)
-    # Linear interpolation between the reduced pixels gives a smooth outline instead of steps.
-    shares = resample_image(breast, spacing_mm=working_mm, target_spacing_mm=spacing_mm, shape=(rows, columns))
-    return shares >= 0.5
+    return enlarge_outline(breast, spacing_mm=working_mm, target_spacing_mm=spacing_mm, shape=(rows, columns))
 
 
 def _breast_region(small: np.ndarray, absent: np.ndarray) -> np.ndarray:

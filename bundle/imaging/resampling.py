@@ -74,6 +74,33 @@ def resample_mask(
     return mask[np.ix_(rows, columns)]
 
 
+def enlarge_outline(
+    mask: np.ndarray, *, spacing_mm: Spacing, target_spacing_mm: Spacing, shape: tuple[int, int]
+) -> np.ndarray:
+    """Bring a mask to a finer spacing with a smooth outline, where `resample_mask` draws steps.
+
+    It is interpolated as an image, and its pixels are those of one half and more.
+
+    Args:
+        mask: bool ``[rows, columns]``.
+        spacing_mm: of the input, one number or (row, column).
+        target_spacing_mm: of the output, at most that of the input.
+        shape: (rows, columns) of the output. Beyond the input, the edge repeats.
+
+    Returns:
+        bool ``[rows, columns]``.
+    """
+    ratios = _ratios(spacing_mm, target_spacing_mm)
+    wide = _along_columns(mask.astype(np.float32), _linear_weights(mask.shape[1], shape[1], ratios[1]))
+    weights = _linear_weights(mask.shape[0], shape[0], ratios[0])
+    result = np.empty(shape, dtype=bool)
+    # Some rows at a time: as numbers the whole film would go through memory twice.
+    for first in range(0, shape[0], _ROWS_AT_A_TIME):
+        rows = slice(first, first + _ROWS_AT_A_TIME)
+        np.greater_equal(weights[rows] @ wide, np.float32(0.5), out=result[rows])
+    return result
+
+
 def _along_columns(image: np.ndarray, weights: sparse.csr_matrix) -> np.ndarray:
     """Apply the weights ``[new columns, columns]`` to each row."""
     result = np.empty((len(image), weights.shape[0]), dtype=np.float32)

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy.interpolate import RegularGridInterpolator
 from skimage.transform import downscale_local_mean
 
-from bundle.imaging.resampling import resample_image, resample_mask, resampled_shape
+from bundle.imaging.resampling import enlarge_outline, resample_image, resample_mask, resampled_shape
 
 sides = st.integers(1, 60)
 spacings = st.floats(0.05, 3.0)
@@ -99,6 +99,18 @@ def test_a_mask_comes_back_from_a_finer_grid(rows, columns, factor):
     mask = noise(rows, columns) > 0.5
     finer = resample_mask(mask, spacing_mm=1.0, target_spacing_mm=1.0 / factor)
     np.testing.assert_array_equal(resample_mask(finer, spacing_mm=1.0 / factor, target_spacing_mm=1.0), mask)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "row_mm", "column_mm"), [(90, 70, 1.0, 1.0), (400, 123, 0.2, 0.5), (1, 1, 1.0, 1.0)]
+)
+def test_an_enlarged_outline_is_the_interpolated_mask_cut_at_one_half(rows, columns, row_mm, column_mm):
+    mask = np.random.default_rng(0).random((90, 70)) > 0.4
+    how = {"spacing_mm": 1.0, "target_spacing_mm": (row_mm, column_mm), "shape": (rows, columns)}
+    found = enlarge_outline(mask, **how)
+    assert found.dtype == bool
+    np.testing.assert_array_equal(found, resample_image(mask, **how) >= 0.5)
+    assert 0 < found.mean() < 1 or found.size == 1
 
 
 def test_a_mask_follows_its_image():

@@ -149,6 +149,15 @@ MEASURES = (
         in_family=True,
     ),
     Measure(
+        name="texture_power",
+        title="texture power",
+        description="power of the grey values over the real target's, geometric mean over the frequencies that the "
+        "exponent is fitted over, in the target's breast mask: blurred is less than 1",
+        group=Group.REALISM,
+        better=None,
+        decimals=2,
+    ),
+    Measure(
         name="nyquist_peak",
         title="Nyquist peak",
         description="power at the Nyquist frequencies over that around them, in the target's breast mask: about 1 "

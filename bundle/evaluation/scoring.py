@@ -168,7 +168,7 @@ class _RealView:
         self.settings = settings
         self.blob_level = settings.blob_levels.level(case.direction.target)
         self.pixels, self.breast = case.target[0].numpy(), case.breast[0].numpy() > 0.5
-        self.exponent = spectrum(self.pixels, self.breast, spacing_mm=self.spacing_mm).exponent
+        self.spectrum = spectrum(self.pixels, self.breast, spacing_mm=self.spacing_mm)
         self.outline = find_breast(self.pixels)
         self.profile = depth_profile(self.pixels, self.outline, spacing_mm=self.spacing_mm)
         self.dense_threshold = dense_threshold(self.pixels, self.breast)
@@ -197,7 +197,8 @@ class _RealView:
         profile = depth_profile(synthetic, outline, spacing_mm=self.spacing_mm)
         return {
             "spectral_exponent": found.exponent,
-            "spectral_error": abs(found.exponent - self.exponent),
+            "spectral_error": abs(found.exponent - self.spectrum.exponent),
+            "texture_power": found.power / self.spectrum.power,
             "nyquist_peak": found.nyquist_peak,
             "density_error": abs(dense - self.dense_percent),
             "breast_dice": dice(outline, self.breast),

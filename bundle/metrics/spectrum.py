@@ -1,4 +1,4 @@
-"""The power-law exponent of the grey values inside the breast: how coarse its texture is.
+"""The power-law exponent of the grey values inside the breast, how coarse its texture is, and how much there is of it.
 
 Anatomy on mammograms has a power spectrum near ``k ** -beta``, with beta about 3 (Burgess et al. 2001, Med Phys
 28(4):419). Chen et al. 2012 (Med Phys 39(3):1435, PMC3298563) report 3.17 +- 0.23 for the CC and 3.30 +- 0.24 for the
@@ -53,10 +53,14 @@ class Spectrum:
             what the law ``k ** -3`` gives, since the power falls steeply there: the few frequencies of a window of
             coarse pixels would else have a third of their neighbours' mean without any pattern. About 1 where there is
             none, up to 1.5 by chance; a steeper spectrum has less.
+        power: how much texture there is: geometric mean over the rings of the band that the exponent is fitted over, in
+            squared grey values, to be compared with that of another image of the same size and breast. A faint noise
+            over a blurred view gives any exponent, but little power.
     """
 
     exponent: float
     nyquist_peak: float
+    power: float
 
 
 def spectrum(image: np.ndarray, breast: np.ndarray, *, spacing_mm: float) -> Spectrum:
@@ -68,7 +72,7 @@ def spectrum(image: np.ndarray, breast: np.ndarray, *, spacing_mm: float) -> Spe
         spacing_mm: of the pixels, at most `COARSEST_CANVAS_MM`.
 
     Returns:
-        Both figures; NaN where fewer than four squares fit into the breast, or where all of them are uniform.
+        The figures; NaN where fewer than four squares fit into the breast, or where all of them are uniform.
 
     Raises:
         ValueError: the shapes differ, or the pixels are too coarse for the band.
@@ -80,10 +84,16 @@ def spectrum(image: np.ndarray, breast: np.ndarray, *, spacing_mm: float) -> Spe
     band = band_per_mm(spacing_mm)
     power = _mean_power(image, breast, spacing_mm=spacing_mm)
     if power is None:
-        return Spectrum(exponent=math.nan, nyquist_peak=math.nan)
+        return Spectrum(exponent=math.nan, nyquist_peak=math.nan, power=math.nan)
+    ring = _ring(len(power))
+    ring_per_mm = np.arange(ring.max() + 1) / (len(power) * spacing_mm)
+    used = np.flatnonzero((ring_per_mm >= band[0]) & (ring_per_mm <= band[1]))
+    density = ndimage.mean(power, ring, used)
+    has_texture = bool((density > 0).all())
     return Spectrum(
-        exponent=_exponent(power, band=band, spacing_mm=spacing_mm),
+        exponent=_exponent(density, size=len(power), used=used, spacing_mm=spacing_mm) if has_texture else math.nan,
         nyquist_peak=_nyquist_peak(power, spacing_mm=spacing_mm),
+        power=float(np.exp(np.log(density).mean())) if has_texture else math.nan,
     )
 
 
@@ -102,14 +112,9 @@ def band_per_mm(spacing_mm: float) -> tuple[float, float]:
     return min(BAND_PER_MM[0], low), min(BAND_PER_MM[1], high)
 
 
-def _exponent(power: np.ndarray, *, band: tuple[float, float], spacing_mm: float) -> float:
-    size = len(power)
+def _exponent(density: np.ndarray, *, size: int, used: np.ndarray, spacing_mm: float) -> float:
+    """Fit the exponent to the mean power of the rings ``used`` of a window of ``size`` pixels."""
     ring = _ring(size)
-    ring_per_mm = np.arange(ring.max() + 1) / (size * spacing_mm)
-    used = np.flatnonzero((ring_per_mm >= band[0]) & (ring_per_mm <= band[1]))
-    density = ndimage.mean(power, ring, used)
-    if not (density > 0).all():
-        return math.nan
     exponent = _REFERENCE_EXPONENT
     for _ in range(2):  # the second time beside the law that the first time found
         reference = min(max(round(exponent / _REFERENCE_STEP) * _REFERENCE_STEP, 1.0), 6.0)

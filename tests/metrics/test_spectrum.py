@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from bundle.metrics.spectrum import band_per_mm, spectrum
 
@@ -37,6 +38,18 @@ def test_scale_and_offset_of_the_grey_values_do_not_matter() -> None:
     breast = np.ones((300, 300), dtype=bool)
     one, other = (spectrum(values, breast, spacing_mm=0.5).exponent for values in (image, 40.0 - 3.0 * image))
     assert one == pytest.approx(other, abs=1e-9)
+
+
+def test_power_is_that_of_the_texture_and_a_faint_noise_over_a_blurred_view_has_little() -> None:
+    image = _power_law_noise(3.0, size=300, spacing_mm=0.5, seed=2)
+    breast = np.ones((300, 300), dtype=bool)
+    real = spectrum(image, breast, spacing_mm=0.5)
+    assert spectrum(5.0 - 3.0 * image, breast, spacing_mm=0.5).power == pytest.approx(9.0 * real.power)
+    blurred = ndimage.gaussian_filter(image, 10.0)
+    faint = 0.1 * _power_law_noise(3.0, size=300, spacing_mm=0.5, seed=3)
+    over = spectrum(blurred + faint, breast, spacing_mm=0.5)
+    assert over.exponent == pytest.approx(real.exponent, abs=0.5)
+    assert over.power < 0.05 * real.power
 
 
 def test_what_lies_outside_the_breast_does_not_matter() -> None:

@@ -149,10 +149,10 @@ MEASURES = (
         in_family=True,
     ),
     Measure(
-        name="texture_power",
-        title="texture power",
-        description="power of the grey values over the real target's, geometric mean over the frequencies that the "
-        "exponent is fitted over, in the target's breast mask: blurred is less than 1",
+        name="texture_power_db",
+        title="texture power [dB]",
+        description="power of the grey values beside the real target's, over the frequencies that the exponent is "
+        "fitted over, in the target's breast mask: a blurred view has less than 0",
         group=Group.REALISM,
         better=None,
         decimals=2,

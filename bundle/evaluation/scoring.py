@@ -198,7 +198,7 @@ class _RealView:
         return {
             "spectral_exponent": found.exponent,
             "spectral_error": abs(found.exponent - self.spectrum.exponent),
-            "texture_power": found.power / self.spectrum.power,
+            "texture_power_db": 10 * float(np.log10(found.power / self.spectrum.power)),
             "nyquist_peak": found.nyquist_peak,
             "density_error": abs(dense - self.dense_percent),
             "breast_dice": dice(outline, self.breast),

@@ -60,6 +60,9 @@ class Discriminator(nn.Module):
         channels: channels of the four stages.
         windows: odd numbers of pixels, see `detail`; the detail of each is a channel.
         radiomics_features: length F of the radiomic vector.
+
+    Raises:
+        ValueError: a window is even or smaller than 3.
     """
 
     def __init__(
@@ -69,6 +72,10 @@ class Discriminator(nn.Module):
         radiomics_features: int = 102,
     ) -> None:
         super().__init__()
+        if not windows or any(window < 3 or window % 2 == 0 for window in windows):
+            raise ValueError(
+                f"The discriminator's windows must be odd numbers of 3 pixels or more; got {list(windows)}."
+            )
         self.windows = tuple(windows)
         # Behind it the widest window sees tissue alone, of which `interior` adds up to two pixels.
         self.rim = max(windows) // 2 + 2

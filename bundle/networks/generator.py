@@ -48,6 +48,9 @@ class Generator(nn.Module):
         blocks: residual blocks per level of the decoder, and of the encoder where it has skip connections.
         condition: length of the condition vector.
         radiomics_features: length F of the radiomic vector.
+
+    Raises:
+        ValueError: there is only one level.
     """
 
     noise: Tensor
@@ -71,6 +74,8 @@ class Generator(nn.Module):
             )
 
         steps = list(pairwise(channels))
+        if not steps:
+            raise ValueError(f"The generator needs the channels of two levels or more; got {list(channels)}.")
         fine_steps, coarse_steps = steps[:-SKIPS], steps[-SKIPS:]
         middle, deepest = coarse_steps[0][0], channels[-1]
         self.middle_stride = 2 ** len(fine_steps)

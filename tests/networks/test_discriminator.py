@@ -20,6 +20,12 @@ def test_shapes() -> None:
     assert views.shape == (2, 2)
 
 
+@pytest.mark.parametrize("windows", [(), (3, 4), (1,)])
+def test_impossible_windows(windows: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="odd numbers of 3 pixels or more; got"):
+        Discriminator(windows=windows)
+
+
 def test_view_head_sees_the_target_alone() -> None:
     network, inputs = Discriminator(channels=(8, 16, 16, 16)), _inputs()
     _, views = network(**inputs)

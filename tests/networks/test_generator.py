@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from bundle.networks.generator import OUTLINE_SHARPNESS, Generator, composed, full_range
@@ -29,6 +30,11 @@ def test_default_size_and_range() -> None:
     assert output.shape == (1, 1, 64, 32)
     assert output.min() >= 0
     assert output.max() <= 1
+
+
+def test_one_level_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"two levels or more; got \[8\]"):
+        Generator(channels=(8,))
 
 
 def test_no_layer_draws_a_checkerboard_or_mixes_the_batch() -> None:

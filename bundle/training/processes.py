@@ -52,6 +52,16 @@ def data_parallel(*, network: nn.Module, device: torch.device) -> nn.Module:
     )
 
 
+def part() -> None:
+    """Wait for the other processes and part from them, at the run's end.
+
+    The first process still writes when the others are ready. One that ended at once, while a thread of its last
+    exchange still let go of tensors, would now and then be aborted, and with it the run.
+    """
+    idist.barrier()
+    idist.finalize()
+
+
 def unwrapped(network: nn.Module) -> nn.Module:
     """Return the network itself where `data_parallel` has wrapped it, otherwise the argument."""
     return network.module if isinstance(network, DistributedDataParallel) else network

@@ -21,7 +21,7 @@ from bundle.losses.objective import DiscriminatorObjective, GeneratorObjective
 from bundle.networks.discriminator import Discriminator
 from bundle.networks.feature_network import FeatureNetwork
 from bundle.networks.generator import Generator
-from bundle.training.processes import data_parallel, process_device, unwrapped
+from bundle.training.processes import data_parallel, part, process_device, unwrapped
 from bundle.training.run_folder import generator_average
 from bundle.training.trainer import ViewSynthesisTrainer
 from tests.training.conftest import ROOT
@@ -112,7 +112,7 @@ def _process(rank: int, folder: str, accumulation_steps: int) -> None:
     loader = DataLoader(_Items(), batch_size=2, sampler=sampler)
     losses, state = _losses(loader, parallel=True, accumulation_steps=accumulation_steps)
     torch.save({"losses": losses, "state": state}, Path(folder) / f"{rank}.pt")
-    idist.finalize()
+    part()
 
 
 @pytest.fixture

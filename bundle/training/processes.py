@@ -55,8 +55,8 @@ def data_parallel(*, network: nn.Module, device: torch.device) -> nn.Module:
 def part() -> None:
     """Wait for the other processes and part from them, at the run's end.
 
-    The first process still writes when the others are ready. One that ended at once, while a thread of its last
-    exchange still let go of tensors, would now and then be aborted, and with it the run.
+    The first process still writes when the others are ready. One that ended at once was now and then aborted while its
+    interpreter shut down, and with it the run; presumably a thread of its last exchange still held tensors.
     """
     idist.barrier()
     idist.finalize()

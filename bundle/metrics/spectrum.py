@@ -91,7 +91,7 @@ def spectrum(image: np.ndarray, breast: np.ndarray, *, spacing_mm: float) -> Spe
     density = ndimage.mean(power, ring, used)
     has_texture = bool((density > 0).all())
     return Spectrum(
-        exponent=_exponent(density, size=len(power), used=used, spacing_mm=spacing_mm) if has_texture else math.nan,
+        exponent=_exponent(density, ring=ring, used=used, spacing_mm=spacing_mm) if has_texture else math.nan,
         nyquist_peak=_nyquist_peak(power, spacing_mm=spacing_mm),
         power=float(np.exp(np.log(density).mean())) if has_texture else math.nan,
     )
@@ -112,13 +112,12 @@ def band_per_mm(spacing_mm: float) -> tuple[float, float]:
     return min(BAND_PER_MM[0], low), min(BAND_PER_MM[1], high)
 
 
-def _exponent(density: np.ndarray, *, size: int, used: np.ndarray, spacing_mm: float) -> float:
-    """Fit the exponent to the mean power of the rings ``used`` of a window of ``size`` pixels."""
-    ring = _ring(size)
+def _exponent(density: np.ndarray, *, ring: np.ndarray, used: np.ndarray, spacing_mm: float) -> float:
+    """Fit the exponent to the mean power of the rings ``used``, which `_ring` numbers."""
     exponent = _REFERENCE_EXPONENT
     for _ in range(2):  # the second time beside the law that the first time found
         reference = min(max(round(exponent / _REFERENCE_STEP) * _REFERENCE_STEP, 1.0), 6.0)
-        expected = ndimage.mean(_expected_power(size, spacing_mm, reference), ring, used)
+        expected = ndimage.mean(_expected_power(len(ring), spacing_mm, reference), ring, used)
         slope, _ = np.polyfit(np.log(expected), np.log(density), 1)
         exponent = float(reference * slope)
     return exponent

@@ -159,9 +159,10 @@ class Generator(nn.Module):
         breast = nn.functional.interpolate(
             self.outline_head(features), scale_factor=float(self.middle_stride), mode="bilinear", align_corners=False
         )
+        place = noise_place(image)
         for upsample, level in zip(self.fine_upsamples, self.fine_decoder):  # noqa: B905
             features = upsample(features)
-            features = torch.cat([features, self._noise_beside(features, image)], dim=1)
+            features = torch.cat([features, self._noise_beside(features, place)], dim=1)
             for block in level:  # type: ignore[attr-defined]
                 features = block(features, condition)
         tissue = self.tissue_head(features)
@@ -170,16 +171,22 @@ class Generator(nn.Module):
         both = torch.cat([full_range(tissue), breast], dim=1)
         return both if parts else composed(both)
 
-    def _noise_beside(self, features: Tensor, image: Tensor) -> Tensor:
-        """Cut the noise for features ``[B, C, H, W]``, for each image from where its grey values say."""
+    def _noise_beside(self, features: Tensor, place: Tensor) -> Tensor:
+        """Cut the noise for features ``[B, C, H, W]``, for each image from its place int64 ``[B]`` on."""
         H, W = features.shape[-2:]
         period = self.noise.shape[-1]
-        # A sum of whole numbers, which comes out the same on every device and in every batch.
-        place = (255 * image[:, 0]).round().to(torch.int64).sum(dim=(1, 2))
-        rows = torch.arange(H, device=image.device)[None] + place[:, None]
-        columns = torch.arange(W, device=image.device)[None] + (place // period)[:, None]
+        rows = torch.arange(H, device=place.device)[None] + place[:, None]
+        columns = torch.arange(W, device=place.device)[None] + (place // period)[:, None]
         cut = self.noise[:, (rows % period)[:, :, None], (columns % period)[:, None, :]]
         return cut.transpose(0, 1).to(features.dtype)
+
+
+def noise_place(image: Tensor) -> Tensor:
+    """Say where in the noise a film's begins: int64 ``[B]``, from the grey values of ``[B, 2, H, W]``.
+
+    A sum of whole numbers, which comes out the same on every device and in every batch.
+    """
+    return (255 * image[:, 0]).round().to(torch.int64).sum(dim=(1, 2))
 
 
 # The number as an argument: TorchScript knows no global ones.

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from bundle.networks.generator import OUTLINE_SHARPNESS, Generator, composed, full_range
+from bundle.networks.generator import OUTLINE_SHARPNESS, Generator, composed, full_range, noise_place
 
 
 def _inputs(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -80,10 +80,11 @@ def test_unknown_embedding_is_learned() -> None:
 
 
 def test_torchscript_equals_eager() -> None:
-    network, (image, radiomics, view) = _small(), _inputs()
-    scripted = torch.jit.script(network)
-    torch.testing.assert_close(scripted(image), network(image), atol=1e-5, rtol=0)
-    torch.testing.assert_close(scripted(image, radiomics, view), network(image, radiomics, view), atol=1e-5, rtol=0)
+    image, radiomics, view = _inputs()
+    for network in (_small(), _noisy()):
+        scripted = torch.jit.script(network)
+        torch.testing.assert_close(scripted(image), network(image), atol=1e-5, rtol=0)
+        torch.testing.assert_close(scripted(image, radiomics, view), network(image, radiomics, view), atol=1e-5, rtol=0)
 
 
 def test_the_view_is_the_tissue_where_the_breast_is_probable() -> None:
@@ -105,13 +106,13 @@ def _noisy() -> Generator:
 def test_the_same_film_gives_the_same_view_and_another_film_other_noise() -> None:
     network, (image, radiomics, view) = _noisy(), _inputs()
     features = torch.zeros(3, 8, 32, 32)
-    noise = network._noise_beside(features, image)
+    noise = network._noise_beside(features, noise_place(image))
     assert noise.shape == (3, 8, 32, 32)
-    torch.testing.assert_close(network._noise_beside(features[:1], image[1:2]), noise[1:2], rtol=0, atol=0)
+    torch.testing.assert_close(network._noise_beside(features[:1], noise_place(image[1:2])), noise[1:2], rtol=0, atol=0)
     assert abs(torch.corrcoef(noise.flatten(1))[0, 1:]).max() < 0.1
     marked = image.clone()
     marked[:, 1] = 1 - marked[:, 1]
-    torch.testing.assert_close(network._noise_beside(features, marked), noise, rtol=0, atol=0)
+    torch.testing.assert_close(network._noise_beside(features, noise_place(marked)), noise, rtol=0, atol=0)
     torch.testing.assert_close(network(image[1:2], radiomics[1:2], view[1:2]), network(image, radiomics, view)[1:2])
 
 
@@ -130,7 +131,7 @@ def test_the_period_is_walked_by_whole_pixels() -> None:
     image = torch.zeros(1, 2, 16, 16)
     image[0, 0, 0, 0] = 1.0  # the sum that says the place is 255
     torch.testing.assert_close(
-        network._noise_beside(torch.zeros(1, 8, 4, 4), image)[0],
+        network._noise_beside(torch.zeros(1, 8, 4, 4), noise_place(image))[0],
         network.noise.roll((-(255 % period), -(255 // period)), (1, 2))[:, :4, :4],
     )
 

@@ -16,15 +16,13 @@ from scipy import ndimage
 
 from bundle.evaluation.bootstrap import Interval, mean_interval, signed_rank_p
 from bundle.evaluation.cases import Case
+from bundle.evaluation.features import OF_CONTENT
 from bundle.networks.standardizer import RadiomicsStandardizer
-from bundle.radiomics.features import FEATURE_NAMES
 from bundle.vocabulary import Direction
 
 DONORS = 1
 # Where the lesion is in the synthetic view is only known to be at about the real one's place.
 NEAR_LESION_MM = 4.0
-# The region is the real lesion's in every view: its form cannot change.
-_COMPARED = np.array([not name.startswith("shape2D") for name in FEATURE_NAMES])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +140,7 @@ def judge_conditioning(
     """
 
     def standardized(standardizer: RadiomicsStandardizer, vectors: np.ndarray) -> np.ndarray:
-        return standardizer(torch.from_numpy(np.asarray(vectors, dtype=np.float64))).numpy()[..., _COMPARED]
+        return standardizer(torch.from_numpy(np.asarray(vectors, dtype=np.float64))).numpy()[..., OF_CONTENT]
 
     results = {}
     for direction in Direction:

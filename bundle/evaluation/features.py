@@ -19,6 +19,8 @@ from bundle.radiomics.settings import RadiomicsSettings, settings_from_dict
 from bundle.stopping import ending_with_a_sentence
 from bundle.tensor_files import read_tensors, restore
 
+# Features ``[F]`` of what a region holds; the form of a region is the real lesion's in every view.
+OF_CONTENT = np.array([not name.startswith("shape2D_") for name in FEATURE_NAMES])
 REGIONS_PER_VIEW = 1
 # Side of the square around a region that the feature network sees, as in its training.
 WINDOW_MM = 48.0

@@ -233,7 +233,7 @@ MEASURES = (
         name="lesion_contrast",
         title="lesion contrast",
         description=f"contrast-to-noise ratio at the real lesion's place: mean inside less mean {RING_MM[0]:g} to "
-        f"{RING_MM[1]:g} mm around, over the deviation around",
+        f"{RING_MM[1]:g} mm around in the target's breast, over the deviation there",
         group=Group.LESION,
         better=None,
         decimals=2,
@@ -251,7 +251,7 @@ MEASURES = (
         name="lesion_radiomics_error",
         title="lesion radiomics",
         description="mean absolute difference of the radiomic features at the real lesion's place from the real "
-        "lesion's, each standardized by the training split's real regions",
+        "lesion's, but for those of the place's form; each standardized by the training split's real regions",
         group=Group.LESION,
         better=Better.LOWER,
         decimals=2,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bundle.evaluation.cases import Case
-from bundle.evaluation.features import lesion_vector, radiomic_vector
+from bundle.evaluation.features import OF_CONTENT, lesion_vector, radiomic_vector
 from bundle.evaluation.real_views import BlobLevels
 from bundle.metrics.absolute_error import mean_absolute_error
 from bundle.metrics.blobs import blob_contrasts
@@ -175,7 +175,7 @@ class _RealView:
         self.dense_percent = dense_percent(self.pixels, self.outline, threshold=self.dense_threshold)
         self.lesion = case.target_lesion[0].numpy() > 0.5
         self.lesions = regions(self.lesion)
-        self.contrast = lesion_contrast(self.pixels, self.lesion, spacing_mm=self.spacing_mm)
+        self.contrast = lesion_contrast(self.pixels, self.lesion, self.breast, spacing_mm=self.spacing_mm)
         self.source_depth_mm = self._depth_in_source(case)
         self.lesion_vector = self.lesion_vector_of(self.pixels)
 
@@ -184,9 +184,12 @@ class _RealView:
         return lesion_vector(synthetic, self.lesion, spacing_mm=self.spacing_mm, settings=self.settings.radiomics)
 
     def radiomics_error(self, vector: np.ndarray) -> float:
-        """Mean absolute difference from the real lesion's features, both standardized; NaN where one is unknown."""
+        """Mean absolute difference from the real lesion's features, both standardized; NaN where one is unknown.
+
+        Without the features of the region's form, which is the real lesion's in every view.
+        """
         standardizer = self.settings.standardizer
-        both = standardizer(torch.from_numpy(np.stack([vector, self.lesion_vector])))
+        both = standardizer(torch.from_numpy(np.stack([vector, self.lesion_vector])))[:, OF_CONTENT]
         return float((both[0] - both[1]).abs().mean())
 
     def scores_of(self, synthetic: np.ndarray) -> dict[str, float]:
@@ -224,7 +227,7 @@ class _RealView:
         if not self.lesions:
             _, contrasts = blob_contrasts(synthetic, outline, spacing_mm=self.spacing_mm)
             return values | {"hallucinated_lesions": float((contrasts > self.blob_level).sum())}
-        contrast = lesion_contrast(synthetic, self.lesion, spacing_mm=self.spacing_mm)
+        contrast = lesion_contrast(synthetic, self.lesion, self.breast, spacing_mm=self.spacing_mm)
         values |= {"lesion_contrast": contrast, "lesion_contrast_error": abs(contrast - self.contrast)}
         matches = [find_lesion(self.pixels, synthetic, lesion, spacing_mm=self.spacing_mm) for lesion in self.lesions]
         found = [match for match in matches if match is not None]

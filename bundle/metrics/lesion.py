@@ -32,12 +32,16 @@ class Match:
     correlation: float
 
 
-def lesion_contrast(image: np.ndarray, mask: np.ndarray, *, spacing_mm: float) -> float:
-    """Contrast-to-noise ratio: mean inside less mean around, over the deviation around (2 to 8 mm from the mask).
+def lesion_contrast(image: np.ndarray, mask: np.ndarray, breast: np.ndarray, *, spacing_mm: float) -> float:
+    """Contrast-to-noise ratio: mean inside less mean around, over the deviation around.
+
+    Around is what lies 2 to 8 mm from the mask inside the breast: beside air, every lesion near the skin would stand
+    out, and the deviation would be that of the skin line.
 
     Args:
         image: ``[rows, columns]``.
         mask: bool ``[rows, columns]``, the lesion.
+        breast: bool ``[rows, columns]``.
         spacing_mm: pixel spacing.
 
     Returns:
@@ -46,7 +50,7 @@ def lesion_contrast(image: np.ndarray, mask: np.ndarray, *, spacing_mm: float) -
     if not mask.any():
         return math.nan
     distance = ndimage.distance_transform_edt(~mask) * spacing_mm
-    around = image[(distance > RING_MM[0]) & (distance <= RING_MM[1])]
+    around = image[breast & (distance > RING_MM[0]) & (distance <= RING_MM[1])]
     if around.size == 0 or not around.std() > 0:
         return math.nan
     return float((image[mask].mean() - around.mean()) / around.std())

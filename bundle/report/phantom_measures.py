@@ -204,12 +204,20 @@ def predictability(training: Sequence[BreastMeasures], test: Sequence[BreastMeas
 
 
 def _contrasts(case: Case, abnormality: str) -> tuple[float, ...]:
-    return tuple(
-        lesion_contrast(film.brightness, film.masks[k], spacing_mm=film.spacing_mm)
-        for position, film in case.films.items()
-        for k, lesion in enumerate(case.lesions)
-        if lesion.abnormality == abnormality and case.shows(position, k)
-    )
+    contrasts = []
+    for position, film in case.films.items():
+        reported = [
+            film.masks[k]
+            for k, lesion in enumerate(case.lesions)
+            if lesion.abnormality == abnormality and case.shows(position, k)
+        ]
+        if reported:
+            oriented = orient(_film(film), reported, PreparationSettings(spacing_mm=PREPARED_SPACING_MM))
+            contrasts += [
+                lesion_contrast(oriented.image, mask, oriented.breast, spacing_mm=film.spacing_mm)
+                for mask in oriented.lesions
+            ]
+    return tuple(contrasts)
 
 
 def _batch(values: np.ndarray) -> torch.Tensor:

@@ -7,6 +7,8 @@ import pytest
 
 from bundle.metrics.lesion import REACH_MM, depth_mm, find_lesion, lesion_contrast, regions
 
+WHOLE = np.ones((120, 90), dtype=bool)  # a breast that fills the frame
+
 
 def textured(*, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(0.2, 0.6, (120, 90))
@@ -56,12 +58,22 @@ def test_contrast_is_the_step_over_the_noise_around() -> None:
     mask = np.zeros((60, 60), dtype=bool)
     mask[25:35, 25:35] = True
     image[mask] = 0.8
-    assert lesion_contrast(image, mask, spacing_mm=1.0) == pytest.approx(3.0, abs=0.02)
+    assert lesion_contrast(image, mask, WHOLE[:60, :60], spacing_mm=1.0) == pytest.approx(3.0, abs=0.02)
+
+
+def test_contrast_leaves_the_air_beside_a_lesion_out() -> None:
+    image = np.where(np.indices((60, 60)).sum(0) % 2 == 0, 0.4, 0.6)
+    mask = np.zeros((60, 60), dtype=bool)
+    mask[25:35, 25:35] = True
+    image[mask] = 0.8
+    breast = np.zeros((60, 60), dtype=bool)
+    breast[:, :38] = True  # the skin line 3 mm beside the lesion
+    assert lesion_contrast(image * breast, mask, breast, spacing_mm=1.0) == pytest.approx(3.0, abs=0.02)
 
 
 def test_no_lesion_and_uniform_surroundings_have_no_contrast() -> None:
-    assert math.isnan(lesion_contrast(textured(), np.zeros((120, 90), dtype=bool), spacing_mm=1.0))
-    assert math.isnan(lesion_contrast(np.ones((120, 90)), lesion_mask(), spacing_mm=1.0))
+    assert math.isnan(lesion_contrast(textured(), np.zeros((120, 90), dtype=bool), WHOLE, spacing_mm=1.0))
+    assert math.isnan(lesion_contrast(np.ones((120, 90)), lesion_mask(), WHOLE, spacing_mm=1.0))
 
 
 def test_depth_by_hand() -> None:

@@ -23,6 +23,7 @@ from bundle.losses.reconstruction import reconstruction_loss
 from bundle.losses.shape import shape_loss
 from bundle.losses.structural import structural_loss
 from bundle.losses.view import view_loss
+from bundle.networks.feature_network import region_windows
 from bundle.radiomics.features import FEATURE_NAMES
 from bundle.training.batch import PairedBatch
 from bundle.training.run_folder import generator_average
@@ -106,8 +107,7 @@ class _EpochClock:
 def _shares(trainer: ViewSynthesisTrainer, batch: PairedBatch, rounds: int) -> Iterator[str]:
     """Time the pieces of a step one by one: of each loss its value and its gradient to the synthetic view.
 
-    L_view comes with L_GAN out of one pass of the discriminator, L_rad with L_percep out of one of the feature network:
-    theirs is what they add.
+    L_view comes with L_GAN out of one pass of the discriminator: its own is what it adds.
     """
     generator, discriminator, features = trainer.generator, trainer.discriminator, trainer.feature_network
     with torch.no_grad():
@@ -127,15 +127,16 @@ def _shares(trainer: ViewSynthesisTrainer, batch: PairedBatch, rounds: int) -> I
         loss = generator_adversarial_loss(patches)
         return loss + view_loss(views, batch.target_view) if view else loss
 
-    def seen(*, radiomics: bool) -> Tensor:
+    def perceived() -> Tensor:
         levels = features.hidden(pred)
         with torch.no_grad():
             expected = features.hidden(batch.label)
-        loss = perceptual_loss(levels, expected)
-        if radiomics:
-            label = features.standardizer(torch.nan_to_num(batch.label_radiomics))
-            loss = loss + radiomic_loss(features.predict(pred, levels, batch.label_mask), label)
-        return loss
+        return perceptual_loss(levels, expected)
+
+    def lesions() -> Tensor:
+        windows, masks, _ = region_windows(pred, batch.label_mask, side=trainer.window_side)
+        label = features.standardizer(torch.nan_to_num(batch.label_radiomics))
+        return radiomic_loss(features(windows, masks), label)
 
     def discriminate() -> None:
         losses = trainer.discriminator_losses(batch, made)
@@ -146,8 +147,8 @@ def _shares(trainer: ViewSynthesisTrainer, batch: PairedBatch, rounds: int) -> I
         "L_D": discriminate,
         "L_GAN": gradient(lambda: judged(view=False)),
         "L_GAN, L_view": gradient(lambda: judged(view=True)),
-        "L_percep": gradient(lambda: seen(radiomics=False)),
-        "L_percep, L_rad": gradient(lambda: seen(radiomics=True)),
+        "L_percep": gradient(perceived),
+        "L_rad": gradient(lesions),
         "L_1": gradient(
             lambda: reconstruction_loss(pred, batch.label, batch.label_mask, lesion_weight=trainer.lesion_weight)
         ),
@@ -161,7 +162,6 @@ def _shares(trainer: ViewSynthesisTrainer, batch: PairedBatch, rounds: int) -> I
             times[name].append(_timed(work, trainer.state.device))
     seconds = {name: statistics.median(values[1:]) for name, values in times.items()}
     seconds["L_view"] = seconds.pop("L_GAN, L_view") - seconds["L_GAN"]
-    seconds["L_rad"] = seconds.pop("L_percep, L_rad") - seconds["L_percep"]
     total = sum(seconds.values())
     yield f"a step in pieces, {1000 * total:.0f} ms together"
     for name, value in sorted(seconds.items(), key=lambda each: -each[1]):
@@ -252,6 +252,7 @@ def _made_up_trainer(
         discriminator_optimizer=torch.optim.Adam(discriminator.parameters(), **settings),
         generator_objective=parser.get_parsed_content("generator_objective"),
         discriminator_objective=parser.get_parsed_content("discriminator_objective"),
+        spacing_mm=parser["canvas#spacing_mm"],
         activation_checkpointing=activation_checkpointing,
     )
 

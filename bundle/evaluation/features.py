@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bundle.metrics.lesion import regions
-from bundle.networks.feature_network import FeatureNetwork
+from bundle.networks.feature_network import FeatureNetwork, region_windows, window_side
 from bundle.radiomics.aggregation import view_vector
 from bundle.radiomics.extraction import extract_features
 from bundle.radiomics.features import FEATURE_NAMES
@@ -22,9 +22,6 @@ from bundle.tensor_files import read_tensors, restore
 # Features ``[F]`` of what a region holds; the form of a region is the real lesion's in every view.
 OF_CONTENT = np.array([not name.startswith("shape2D_") for name in FEATURE_NAMES])
 REGIONS_PER_VIEW = 1
-# Side of the square around a region that the feature network sees, as in its training.
-WINDOW_MM = 48.0
-_WINDOW_MULTIPLE = 8  # pixels; the network halves the resolution three times
 
 
 @ending_with_a_sentence()
@@ -127,12 +124,6 @@ def embeddings(network: FeatureNetwork, views: torch.Tensor, region: np.ndarray,
     Returns:
         float64 ``[M, E]``.
     """
-    side = math.ceil(WINDOW_MM / spacing_mm / _WINDOW_MULTIPLE) * _WINDOW_MULTIPLE
-    rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
-    top, left = (int(line[0] + line[-1]) // 2 for line in (rows, columns))  # in the padded view
     mask = torch.from_numpy(region).to(views.dtype).expand(len(views), 1, -1, -1)
-    windows = [
-        torch.nn.functional.pad(image, (side // 2,) * 4)[..., top : top + side, left : left + side]
-        for image in (views, mask)
-    ]
-    return network.embed(*windows).double().numpy()
+    windows, masks, _ = region_windows(views, mask, side=window_side(spacing_mm))
+    return network.embed(windows, masks).double().numpy()

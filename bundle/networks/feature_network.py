@@ -4,6 +4,7 @@ It is trained on the training split's real views and then frozen. Its hidden fea
 prediction at the target's lesion the radiomic loss; no download of weights made for photographs is needed.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,6 +14,42 @@ from bundle.networks.blocks import ResidualBlock
 from bundle.networks.standardizer import RadiomicsStandardizer
 
 EMBEDDING = 256  # width of the head's hidden layer
+WINDOW_MM = 48.0  # side of the square around a region that the network sees
+_WINDOW_MULTIPLE = 8  # pixels; the network halves the resolution three times
+
+
+def window_side(spacing_mm: float) -> int:
+    """Side in pixels of the square of about `WINDOW_MM` around a region, at this pixel spacing."""
+    return math.ceil(WINDOW_MM / spacing_mm / _WINDOW_MULTIPLE) * _WINDOW_MULTIPLE
+
+
+def region_windows(image: Tensor, mask: Tensor, *, side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut out the square around each region: what the network is trained, judged and used on.
+
+    Its group norms take statistics over all that they see, so a prediction from a whole view would be another one.
+
+    Args:
+        image: ``[B, 1, H, W]``.
+        mask: ``[B, 1, H, W]`` the regions, in {0, 1}.
+        side: of the squares, even, in pixels (`window_side`).
+
+    Returns:
+        The windows of image and mask ``[B, 1, side, side]``, zero beyond the edges of the view; and bool ``[B]``,
+        whether there is a region and it fits the window. The other windows mean nothing.
+    """
+    starts, fits = [], torch.ones(len(mask), dtype=torch.bool, device=mask.device)
+    for across in (3, 2):
+        occupied = mask.amax(dim=(1, across)) > 0  # [B, H], then [B, W]
+        first = occupied.int().argmax(dim=1)
+        last = occupied.shape[1] - 1 - occupied.flip(1).int().argmax(dim=1)
+        fits &= occupied.any(dim=1) & (last - first < side)
+        starts.append((first + last) // 2)  # in the padded view
+    which = torch.arange(len(mask), device=mask.device)[:, None, None]
+    offsets = torch.arange(side, device=mask.device)
+    rows, columns = starts[0][:, None, None] + offsets[:, None], starts[1][:, None, None] + offsets
+    padded = (nn.functional.pad(each, (side // 2,) * 4) for each in (image, mask))
+    image_window, mask_window = (each[which, 0, rows, columns][:, None] for each in padded)
+    return image_window, mask_window, fits
 
 
 class FeatureNetwork(nn.Module):
@@ -55,29 +92,25 @@ class FeatureNetwork(nn.Module):
             levels.append(features)
         return levels
 
-    def predict(self, image: Tensor, levels: list[Tensor], mask: Tensor) -> Tensor:
-        """Predict standardized vectors ``[B, F]`` from hidden features and region masks ``[B, 1, H, W]`` in {0, 1}.
-
-        An empty mask gives a finite, meaningless vector: the caller leaves such cases out.
-        """
-        return self.head(self._pooled(image, levels, mask))
-
     def embed(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Embed regions ``mask`` of ``image``, both ``[B, 1, H, W]``: the head's hidden layer ``[B, EMBEDDING]``."""
-        return self.head[:-1](self._pooled(image, self.hidden(image), mask))
+        """Embed the regions of windows, both ``[B, 1, S, S]``: the head's hidden layer ``[B, EMBEDDING]``."""
+        return self.head[:-1](self._pooled(image, mask))
 
-    def _pooled(self, image: Tensor, levels: list[Tensor], mask: Tensor) -> Tensor:
+    def _pooled(self, image: Tensor, mask: Tensor) -> Tensor:
         # What first-order features are made of, exactly: mean, spread and mean square of the region's intensities.
         mean, deviation = _masked_moments(image, mask)
         pooled = [mean, deviation, mean.square() + deviation.square(), _shape_numbers(mask)]
-        for features in levels:
+        for features in self.hidden(image):
             smaller = nn.functional.adaptive_avg_pool2d(mask, (features.shape[2], features.shape[3]))
             pooled.extend(_masked_moments(features, smaller))
         return torch.cat(pooled, dim=1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Predict standardized vectors ``[B, F]`` of regions ``mask`` in ``image``, both ``[B, 1, H, W]``."""
-        return self.predict(image, self.hidden(image), mask)
+        """Predict standardized vectors ``[B, F]`` of the regions of windows (`region_windows`), both ``[B, 1, S, S]``.
+
+        An empty mask gives a finite, meaningless vector: the caller leaves such cases out.
+        """
+        return self.head(self._pooled(image, mask))
 
 
 _SHAPE_NUMBERS = 4

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from bundle.atomic import replacing
 from bundle.imaging.resampling import resample_image, resample_mask
-from bundle.networks.feature_network import FeatureNetwork
+from bundle.networks.feature_network import FeatureNetwork, region_windows, window_side
 from bundle.preparation import load_prepared_image, load_prepared_mask
 from bundle.radiomics.features import FEATURE_NAMES, FEATURES_OF_CLASS
 from bundle.radiomics.regions import Region, region_mask
@@ -33,9 +33,6 @@ from bundle.training.processes import is_first_process
 from bundle.training.run_folder import OTHER_RUN_REMEDY
 from bundle.vocabulary import RadiomicsScale, Split, ViewPosition
 
-WINDOW_MM = 48.0  # side of the square around a region that the network sees; a larger region is left out
-WINDOW_MULTIPLE = 8  # pixels; the network halves the resolution three times
-
 logger = logging.getLogger(__name__)
 
 
@@ -44,7 +41,7 @@ class RegionExamples:
     """Regions of real views with their vectors.
 
     Args:
-        image: ``[N, 1, S, S]`` windows of canvas pixels, the region in the middle.
+        image: ``[N, 1, S, S]`` windows of canvas pixels, the region in the middle (`region_windows`).
         mask: ``[N, 1, S, S]`` the regions, in {0, 1}.
         radiomics: ``[N, F]`` raw ``canvas`` vectors.
         is_lesion: bool ``[N]``; the others are random regions.
@@ -56,14 +53,10 @@ class RegionExamples:
     is_lesion: np.ndarray
 
 
-def _window(pixels: np.ndarray, *, center: tuple[int, int], side: int) -> np.ndarray:
-    """Cut a square out of ``[rows, columns]``, zero beyond the edges."""
-    padded = np.pad(pixels, side // 2)
-    return padded[center[0] : center[0] + side, center[1] : center[1] + side]
-
-
 def region_examples(*, dataset_dir: str | Path, split: Split, canvas: Canvas) -> RegionExamples:
     """Collect the random regions and the lesions of one split, on pixels as the canvas shows them.
+
+    A region that is larger than the window is left out.
 
     Raises:
         ValueError: the split holds no region at this spacing.
@@ -82,7 +75,7 @@ def region_examples(*, dataset_dir: str | Path, split: Split, canvas: Canvas) ->
             vector = np.array([float(row[name]) for name in FEATURE_NAMES])
             regions.setdefault((row["pair_id"], row["view"]), []).append((region, vector))
 
-    side = int(np.ceil(WINDOW_MM / canvas.spacing_mm / WINDOW_MULTIPLE)) * WINDOW_MULTIPLE
+    side = window_side(canvas.spacing_mm)
     images, masks, targets, is_lesion = [], [], [], []
     for pair in read_datalist(root, split):
         for view in ViewPosition:
@@ -105,12 +98,12 @@ def region_examples(*, dataset_dir: str | Path, split: Split, canvas: Canvas) ->
                 )
                 candidates.append((lesion, lesion_vector, True))
             for mask, vector, lesion_case in candidates:
-                rows, columns = np.nonzero(mask)
-                if not len(rows) or max(np.ptp(rows), np.ptp(columns)) >= side:
+                whole = (torch.from_numpy(pixels.astype(np.float32))[None, None] for pixels in (image, mask))
+                window, mask_window, fits = region_windows(*whole, side=side)
+                if not fits.item():
                     continue
-                center = (int(rows.min() + rows.max()) // 2, int(columns.min() + columns.max()) // 2)
-                images.append(_window(image, center=center, side=side))
-                masks.append(_window(mask, center=center, side=side))
+                images.append(window[0])
+                masks.append(mask_window[0])
                 targets.append(vector)
                 is_lesion.append(lesion_case)
     if not images:
@@ -119,8 +112,8 @@ def region_examples(*, dataset_dir: str | Path, split: Split, canvas: Canvas) ->
             "prepare more patients, or set regions.per_view in configs/radiomics.yaml."
         )
     return RegionExamples(
-        image=torch.from_numpy(np.stack(images).astype(np.float32))[:, None],
-        mask=torch.from_numpy(np.stack(masks).astype(np.float32))[:, None],
+        image=torch.stack(images),
+        mask=torch.stack(masks),
         radiomics=torch.from_numpy(np.stack(targets).astype(np.float32)),
         is_lesion=np.array(is_lesion),
     )

@@ -24,7 +24,7 @@ from bundle.losses.reconstruction import reconstruction_loss
 from bundle.losses.shape import shape_loss
 from bundle.losses.structural import structural_loss
 from bundle.losses.view import view_loss
-from bundle.networks.feature_network import FeatureNetwork
+from bundle.networks.feature_network import FeatureNetwork, region_windows, window_side
 from bundle.networks.generator import composed
 from bundle.networks.radimagenet import RadImageNetFeatures
 from bundle.stopping import ending_with_a_sentence
@@ -69,6 +69,7 @@ class ViewSynthesisTrainer(Trainer):
         average: exponential moving average of the generator, updated after each of its steps.
         generator_optimizer, discriminator_optimizer: their optimizers.
         generator_objective, discriminator_objective: the loss weights.
+        spacing_mm: pixel spacing of the canvas.
         accumulation_steps: mini-batches per optimizer step.
         gradient_norm: gradients are clipped to this norm, each network's by itself.
         lesion_weight: what a pixel of the target's lesion counts in L_L1, where the others count 1.
@@ -94,6 +95,7 @@ class ViewSynthesisTrainer(Trainer):
         discriminator_optimizer: Optimizer,
         generator_objective: GeneratorObjective,
         discriminator_objective: DiscriminatorObjective,
+        spacing_mm: float,
         accumulation_steps: int = 1,
         gradient_norm: float = 1.0,
         lesion_weight: float = 1.0,
@@ -124,6 +126,7 @@ class ViewSynthesisTrainer(Trainer):
         self.discriminator_optimizer = discriminator_optimizer
         self.generator_objective = generator_objective
         self.discriminator_objective = discriminator_objective
+        self.window_side = window_side(spacing_mm)  # of the square around a lesion that L_rad judges
         self.accumulation_steps = accumulation_steps
         self.gradient_norm = gradient_norm
         self.lesion_weight = lesion_weight
@@ -184,10 +187,9 @@ class ViewSynthesisTrainer(Trainer):
         patch_logits, view_logits = unwrapped(self.discriminator)(
             self._noisy(pred), batch.image, batch.radiomics, batch.target_view
         )
-        features = self.feature_network.hidden(pred)
-        predicted_radiomics = self.feature_network.predict(pred, features, batch.label_mask)
-        is_same = self.perceptual_network is self.feature_network
-        pred_features = features if is_same else self.perceptual_network.hidden(pred)
+        windows, masks, fits = region_windows(pred, batch.label_mask, side=self.window_side)
+        radiomics = torch.where(fits[:, None], self.feature_network.standardizer(batch.label_radiomics), torch.nan)
+        pred_features = self.perceptual_network.hidden(pred)
         with torch.no_grad():
             label_features = self.perceptual_network.hidden(batch.label)
         return {
@@ -196,7 +198,7 @@ class ViewSynthesisTrainer(Trainer):
             "L1": reconstruction_loss(pred, batch.label, batch.label_mask, lesion_weight=self.lesion_weight),
             "percep": perceptual_loss(pred_features, label_features),
             "SSIM": structural_loss(pred, batch.label),
-            "rad": radiomic_loss(predicted_radiomics, self.feature_network.standardizer(batch.label_radiomics)),
+            "rad": radiomic_loss(self.feature_network(windows, masks), radiomics),
             "shape": shape_loss(breast, batch.label_breast),
         }
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from monai.transforms import RandomizableTransform, Transform
 
-from bundle.imaging.canvas import canvas_scale, place_on_canvas
+from bundle.imaging.canvas import canvas_scale, exceeds_canvas, place_on_canvas
 from bundle.preparation import load_prepared_image, load_prepared_mask
 from bundle.records import Canvas
 from bundle.vocabulary import Direction
@@ -41,8 +41,8 @@ class PlacePairOnCanvasd(Transform):
     ``spacing_mm``, and ``target_view``. Leaves ``image`` float32 ``[2, H, W]`` (view and lesion mask), the others
     ``[1, H, W]`` (float32; masks in {0, 1}), all plain tensors.
 
-    Where the source has to shrink, the target's ``canvas`` vector, made at full size, describes other pixels than
-    those of the label: it becomes unknown (NaN).
+    Where the source has to shrink, or the canvas crops the target, the target's ``canvas`` vector, made of the whole
+    view at full size, describes other pixels than those of the label: it becomes unknown (NaN).
 
     Args:
         canvas: the frame of the networks.
@@ -57,6 +57,7 @@ class PlacePairOnCanvasd(Transform):
         direction = Direction.to_class(int(item["target_view"]))
         spacing_mm = float(item["spacing_mm"])
         scale = canvas_scale(item["image"].shape[1:], spacing_mm=spacing_mm, canvas=self.canvas)
+        is_cropped = exceeds_canvas(item["label"].shape[1:], spacing_mm=spacing_mm, canvas=self.canvas, scale=scale)
         for key, view in (("image", direction.source), ("label", direction.target)):
             for name in (key, *_MASKS_OF[key]):
                 pixels = item[name][0]
@@ -71,7 +72,7 @@ class PlacePairOnCanvasd(Transform):
                 )
                 item[name] = torch.from_numpy(np.ascontiguousarray(placed, dtype=np.float32))[None]
         item["image"] = torch.cat([item["image"], item.pop("image_mask")])
-        if scale != 1:
+        if scale != 1 or is_cropped:
             item["label_radiomics"] = np.full_like(item["label_radiomics"], np.nan)
         return item
 

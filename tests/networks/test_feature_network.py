@@ -1,6 +1,31 @@
 import torch
 
-from bundle.networks.feature_network import FeatureNetwork, _masked_moments, _shape_numbers
+from bundle.networks.feature_network import (
+    FeatureNetwork,
+    _masked_moments,
+    _shape_numbers,
+    region_windows,
+    window_side,
+)
+
+
+def test_windows_around_regions() -> None:
+    image, mask = torch.rand(4, 1, 20, 30), torch.zeros(4, 1, 20, 30)
+    mask[0, 0, 8:12, 13:18] = 1  # its middle is row 9 and column 15
+    mask[1, 0, :2, 28:] = 1  # in a corner
+    mask[2, 0, 5, 3:12] = 1  # nine columns in a row
+    windows, masks, fits = region_windows(image, mask, side=8)
+    assert fits.tolist() == [True, True, False, False], "too large, and none"
+    assert windows.shape == masks.shape == (4, 1, 8, 8)
+    torch.testing.assert_close(windows[0, 0], image[0, 0, 5:13, 11:19])
+    torch.testing.assert_close(masks[0, 0], mask[0, 0, 5:13, 11:19])
+    torch.testing.assert_close(windows[1, 0, 4:, :6], image[1, 0, :4, 24:])
+    assert windows[1, 0, :4].abs().max() == windows[1, 0, :, 6:].abs().max() == 0, "beyond the edges"
+    assert masks[1].sum() == 4
+
+
+def test_side_of_the_window() -> None:
+    assert [window_side(spacing_mm) for spacing_mm in (2.0, 1.0, 0.7)] == [24, 48, 72]
 
 
 def test_masked_moments_by_hand() -> None:
@@ -19,18 +44,6 @@ def test_shape_numbers_of_a_rectangle() -> None:
     torch.testing.assert_close(major, torch.tensor((36 - 1) / 12), atol=1e-3, rtol=0)  # variance of 6 positions
     torch.testing.assert_close(minor, torch.tensor((9 - 1) / 12), atol=1e-3, rtol=0)
     torch.testing.assert_close(perimeter, torch.tensor(18.0))
-
-
-def test_prediction_is_of_the_region_alone_up_to_its_surroundings() -> None:
-    torch.manual_seed(0)
-    network = FeatureNetwork(channels=(8, 8)).eval()
-    image, mask = torch.rand(1, 1, 64, 64), torch.zeros(1, 1, 64, 64)
-    mask[..., 8:16, 8:16] = 1
-    far = image.clone()
-    far[..., 48:, 48:] = 0
-    one, other = network(image, mask), network(far, mask)
-    # Group norm sees the whole image; nothing else reaches from there into the region.
-    assert (one - other).abs().mean() < (one - network(1 - image, mask)).abs().mean()
 
 
 def test_hidden_levels_halve() -> None:

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from monai.bundle import run as run_bundle
+from monai.transforms import Compose
 
-from bundle.networks.feature_network import FeatureNetwork
+from bundle.networks.feature_network import FeatureNetwork, region_windows
 from bundle.preparation import load_prepared_mask
 from bundle.radiomics.features import FEATURE_NAMES, FEATURES_OF_CLASS
 from bundle.records import Canvas
+from bundle.training.data import directed_pairs
 from bundle.training.feature_training import (
     RegionExamples,
     accuracy,
@@ -18,6 +20,7 @@ from bundle.training.feature_training import (
     region_examples,
     train_feature_network,
 )
+from bundle.training.transforms import LoadImagePreparedPaird, PlacePairOnCanvasd
 from bundle.vocabulary import Split
 from tests.training.conftest import ROOT
 
@@ -55,6 +58,25 @@ def test_vectors_belong_to_their_windows(examples: RegionExamples) -> None:
     image, mask = examples.image[random_regions], examples.mask[random_regions]
     means = (image * mask).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3))
     torch.testing.assert_close(means, examples.radiomics[random_regions, column], rtol=1e-4, atol=1e-5)
+
+
+def test_a_training_step_sees_the_lesions_as_the_network_learns_them(
+    prepared_collection: Path, examples: RegionExamples
+) -> None:
+    """From the same pixels, so that a real view has the error that the network's report tells."""
+    place = Compose([LoadImagePreparedPaird(), PlacePairOnCanvasd(canvas=CANVAS)])
+    learned = {vector.numpy().tobytes(): k for k, vector in enumerate(examples.radiomics) if examples.is_lesion[k]}
+    compared = 0
+    for item in directed_pairs(dataset_dir=prepared_collection, split="training", canvas=CANVAS):
+        placed = place(item)
+        windows, masks, fits = region_windows(placed["label"][None], placed["label_mask"][None], side=24)
+        k = learned.get(placed["label_radiomics"].tobytes())
+        assert (k is not None) == (bool(fits) and not np.isnan(placed["label_radiomics"]).any())
+        if k is not None:
+            torch.testing.assert_close(windows[0], examples.image[k])
+            torch.testing.assert_close(masks[0], examples.mask[k])
+            compared += 1
+    assert compared >= 3, "the others are of pairs that do not fit the canvas"
 
 
 def test_the_network_learns(examples: RegionExamples) -> None:

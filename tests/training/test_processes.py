@@ -81,6 +81,7 @@ def _losses(loader: DataLoader, *, parallel: bool, accumulation_steps: int) -> t
             {"GAN": 0.5, "view": 0.3, "L1": 5.0, "percep": 1.0, "SSIM": 0.5, "rad": 0.7, "shape": 0.6}
         ),
         discriminator_objective=DiscriminatorObjective({"GAN": 1.0, "view": 1.0}),
+        spacing_mm=2.0,
         accumulation_steps=accumulation_steps,
         input_noise=0.0,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 from bundle.losses.objective import DiscriminatorObjective, GeneratorObjective
@@ -74,6 +75,7 @@ def _trainer(
         discriminator_optimizer=optimizer(discriminator.parameters(), lr=0.1),
         generator_objective=GeneratorObjective(kwargs.pop("weights", _WEIGHTS)),
         discriminator_objective=DiscriminatorObjective({"GAN": 1.0, "view": 1.0}),
+        spacing_mm=2.0,
         accumulation_steps=accumulation_steps,
         input_noise=0.0,
         gradient_norm=kwargs.pop("gradient_norm", 1e9),
@@ -117,6 +119,25 @@ def test_each_network_steps_by_its_own_loss_alone() -> None:
     for name, value in trainer.feature_network.state_dict().items():
         torch.testing.assert_close(value, features[name])
     assert all(parameter.grad is None for parameter in trainer.feature_network.parameters())
+
+
+def test_radiomic_loss_is_of_the_window_around_the_lesion() -> None:
+    """As the feature network was trained and judged; a lesion that is larger than the window, or none, counts zero."""
+    items = _items(3)
+    items[1]["label_mask"] = torch.ones(1, 32, 32)
+    items[2]["label_mask"] = torch.zeros(1, 32, 32)
+    trainer = _trainer(items, batch_size=3, accumulation_steps=1)
+    batch = PairedBatch.from_dictionary(next(iter(DataLoader(items, batch_size=3))), device=torch.device("cpu"))  # type: ignore[arg-type]
+    pred = torch.rand(3, 1, 32, 32).requires_grad_()
+    loss = trainer.generator_losses(batch, pred, torch.zeros(3, 1, 32, 32))["rad"]
+    # 24 pixels around rows 4 to 8 and columns 3 to 7.
+    window, mask = (nn.functional.pad(each[:1], (7, 0, 6, 0))[..., :24, :24] for each in (pred, batch.label_mask))
+    network = trainer.feature_network
+    expected = (network(window, mask) - network.standardizer(batch.label_radiomics[:1])).abs().mean()
+    torch.testing.assert_close(loss, expected / 3)
+    (gradient,) = torch.autograd.grad(loss, pred)
+    assert gradient[0, :, :18, :17].abs().max() > 0
+    assert gradient[0, :, 18:].abs().max() == gradient[0, :, :, 17:].abs().max() == gradient[1:].abs().max() == 0
 
 
 def test_accumulation_gives_the_gradient_of_the_large_batch() -> None:
@@ -338,7 +359,7 @@ def test_too_few_pairs_for_a_batch() -> None:
                 (
                     *("generator", "discriminator", "feature_network", "perceptual_network", "average"),
                     *("generator_optimizer", "discriminator_optimizer"),
-                    *("generator_objective", "discriminator_objective"),
+                    *("generator_objective", "discriminator_objective", "spacing_mm"),
                 )
             ),  # type: ignore[arg-type]
         )

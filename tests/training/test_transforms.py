@@ -66,6 +66,8 @@ def test_the_targets_size_does_not_show_in_the_input() -> None:
     )
     torch.testing.assert_close(small["image"], huge["image"])
     assert huge["label"].shape == (1, 128, 96)
+    assert np.isnan(huge["label_radiomics"]).all(), "of pixels that the canvas crops"
+    assert not np.isnan(small["label_radiomics"]).any()
 
 
 def test_a_source_larger_than_the_canvas_shrinks_and_its_target_with_it() -> None:

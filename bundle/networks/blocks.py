@@ -27,8 +27,9 @@ class FiLM(nn.Module):
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation in groups of at least eight channels; no statistics over the batch, so none to leak."""
-    return nn.GroupNorm(max(1, channels // 8), channels)
+    """Group normalisation in equal groups of at least eight channels; no statistics over the batch, so none to leak."""
+    groups = next(count for count in range(max(1, channels // 8), 0, -1) if channels % count == 0)
+    return nn.GroupNorm(groups, channels)
 
 
 class ResidualBlock(nn.Module):

@@ -10,9 +10,7 @@ from torch.nn.functional import smooth_l1_loss
 QUADRATIC_BELOW = 0.2
 
 
-def reconstruction_loss(
-    pred: Tensor, label: Tensor, label_mask: Tensor | None = None, *, lesion_weight: float = 1.0
-) -> Tensor:
+def reconstruction_loss(pred: Tensor, label: Tensor, label_mask: Tensor, *, lesion_weight: float) -> Tensor:
     """Smooth L1 of ``[B, 1, H, W]`` images in [0, 1], a mean per pixel (not the seed's sum).
 
     With d the absolute difference: d**2 / 0.4 below 0.2, d - 0.1 above (Girshick 2015, arXiv 1504.08083).
@@ -23,11 +21,9 @@ def reconstruction_loss(
     Args:
         pred: the synthetic views.
         label: the real target views.
-        label_mask: the lesion mask of ``label`` in {0, 1}, of the same shape; None for none.
+        label_mask: the lesion mask of ``label`` in {0, 1}, of the same shape.
         lesion_weight: what a pixel of it counts, where the others count 1. The sum of the weighted differences is
             divided by the number of pixels, whatever the masks, so that the loss stays a mean over the batch.
     """
     difference = smooth_l1_loss(pred, label, beta=QUADRATIC_BELOW, reduction="none")
-    if label_mask is not None:
-        difference = difference * (1 + (lesion_weight - 1) * label_mask)
-    return difference.mean()
+    return (difference * (1 + (lesion_weight - 1) * label_mask)).mean()

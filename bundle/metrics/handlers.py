@@ -73,9 +73,9 @@ class ImageMeanHandler(IgniteMetricHandler):
 
 
 def validation_metrics(*, data_range: float, spacing_mm: float) -> dict[str, ImageMeanHandler]:
-    """All validation measures by their names in ``results.csv``; the first one, val_SSIM, is the key metric.
+    """All validation measures by their names in ``results.csv``, for the ``key_val_metric`` of MONAI's evaluator.
 
-    The whole dictionary is what MONAI's evaluator takes as ``key_val_metric``. Per-image scores stay in
+    Which of them chooses the best epoch, the run folder is told. Per-image scores stay in
     ``engine.state.metric_details``.
 
     Args:

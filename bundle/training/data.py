@@ -6,7 +6,6 @@ import csv
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,16 +99,13 @@ class RadiomicVectors:
 
 
 @ending_with_a_sentence()
-def directed_pairs(
-    *, dataset_dir: str | Path, split: str, canvas: Canvas, directions: Sequence[str] = ("cc_to_mlo", "mlo_to_cc")
-) -> list[dict[str, Any]]:
-    """List the items of one split: paths of both views' files, the vectors, and who they are.
+def directed_pairs(*, dataset_dir: str | Path, split: str, canvas: Canvas) -> list[dict[str, Any]]:
+    """List the items of one split, each pair in both directions: paths of both views' files, vectors, who they are.
 
     Args:
         dataset_dir: the prepared collection.
         split: ``training``, ``validation`` or ``test``.
         canvas: the frame of the networks.
-        directions: which of ``cc_to_mlo`` and ``mlo_to_cc``.
 
     Returns:
         Per directed pair a dictionary with ``image``, ``image_mask``, ``label``, ``label_mask``, ``label_breast``
@@ -133,7 +129,7 @@ def directed_pairs(
         )
     items = []
     for pair in pairs:
-        for direction in map(Direction, directions):
+        for direction in Direction:
             source, target = pair[direction.source.lower()], pair[direction.target.lower()]
             items.append(
                 {

@@ -74,7 +74,7 @@ class StopOnCollapse:
 def _spread(views: Tensor, breast: Tensor) -> Tensor:
     """Sum over views ``[B, 1, H, W]`` of the standard deviation of the pixels where the mask is 1."""
     dims = (1, 2, 3)
-    pixels = breast.sum(dim=dims)
+    pixels = breast.sum(dim=dims).clamp_min(1)
     mean = (views * breast).sum(dim=dims) / pixels
     squares = (views - mean[:, None, None, None]).square() * breast
     return (squares.sum(dim=dims) / pixels).sqrt().sum()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from bundle.networks.blocks import ConditionEmbedding
 from bundle.networks.standardizer import RadiomicsStandardizer
+from bundle.stopping import ending_with_a_sentence
 
 TISSUE = 0.05  # of [0, 1]; a view's mean over 5 x 5 pixels is above it in the breast, and up to two pixels beyond
 
@@ -54,7 +55,7 @@ class Discriminator(nn.Module):
     towards which real tissue darkens and the synthetic one cannot: the source leaves open where the outline is.
 
     The radiomics enter as a projection (Miyato and Koyama, arXiv 1802.05637): the inner product of their embedding with
-    each patch's features is added to that patch's logit.
+    each patch's features, over their number, is added to that patch's logit.
 
     Args:
         channels: channels of the four stages.
@@ -62,9 +63,10 @@ class Discriminator(nn.Module):
         radiomics_features: length F of the radiomic vector.
 
     Raises:
-        ValueError: a window is even or smaller than 3.
+        SystemExit: a window is even or smaller than 3.
     """
 
+    @ending_with_a_sentence()
     def __init__(
         self,
         channels: Sequence[int] = (32, 64, 128, 128),

@@ -11,6 +11,8 @@ from monai.transforms import RandomizableTransform
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from bundle.stopping import ending_with_a_sentence
+
 DARK = 1e-3  # of [0, 1]; interpolation leaves traces below this in the background beside the breast
 
 
@@ -33,9 +35,10 @@ class RandPairAugmentationd(RandomizableTransform):
         noise: greatest standard deviation of the noise on [0, 1]; uniform from 0.
 
     Raises:
-        ValueError: a range is negative, scale or noise is not below 1, or gamma is below 1.
+        SystemExit: a range is negative, scale or noise is not below 1, or gamma is below 1.
     """
 
+    @ending_with_a_sentence()
     def __init__(
         self, *, prob: float, rotation_degrees: float, scale: float, shift: float, gamma: float, noise: float
     ) -> None:

@@ -24,6 +24,7 @@ from bundle.losses.objective import DISCRIMINATOR_TERMS, GENERATOR_TERMS
 from bundle.preparation import PreparationSettings
 from bundle.records import Canvas
 from bundle.report.curves import CurvePanel, write_curves
+from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from bundle.tensor_files import read_tensors, restore, write_tensors
 from bundle.training.data import datalist_hash, read_preparation
@@ -36,6 +37,7 @@ LOSS_COLUMNS = (
 )
 METRIC_COLUMNS = ("val_L1", "val_SSIM", "val_PSNR", "val_in_breast_SSIM", "val_in_breast_PSNR")
 CHECKPOINT_NAME = "checkpoint.pt"
+OVERRIDES_NAME = "network.json"
 CURVES_NAME = "curves.png"
 PANELS_NAME = "panels"  # of the pictures that EpochPanels writes
 TENSORBOARD_NAME = "tensorboard"  # of the event files that TensorBoardEpochs writes
@@ -90,10 +92,16 @@ class RunFolder:
         key_metric: the metric that chooses the best epoch.
         choose_from: fraction of the run in [0, 1] from which on an epoch can be the best one and patience counts. While
             loss weights still change, epochs were trained for different things and do not compare.
-        patience: epochs without a better one after which the run ends.
+        patience: epochs without a better one after which the run ends. Learning rates and ramps follow from
+            ``max_epochs``, so this is for runs that are clearly too long.
+        validation_interval: epochs from one validation to the next; each epoch's row holds its metrics, so 1 alone.
         resume: go on with the run in the folder; false starts anew.
+
+    Raises:
+        SystemExit: a setting is out of its range, or there is no prepared collection.
     """
 
+    @ending_with_a_sentence()
     def __init__(
         self,
         *,
@@ -106,12 +114,15 @@ class RunFolder:
         key_metric: str,
         choose_from: float,
         patience: int,
+        validation_interval: int = 1,
         resume: bool | str = True,
     ) -> None:
         if key_metric not in METRIC_COLUMNS:
             raise ValueError(f"key_metric must be one of {', '.join(METRIC_COLUMNS)}; got {key_metric}.")
         if not 0 <= choose_from <= 1:
             raise ValueError(f"The best epoch is chosen from a fraction of the run in [0, 1] on; got {choose_from}.")
+        if validation_interval != 1:
+            raise ValueError(f"val_interval must be 1: every epoch is validated; got {validation_interval}.")
         self.folder = Path(output_dir)
         self.evaluator = evaluator
         self.seed = seed
@@ -127,7 +138,13 @@ class RunFolder:
             "preparation": {"_target_": PREPARATION_TARGET, **preparation["preparation"]},
             "radiomics_settings_hash": preparation["radiomics"]["settings_hash"],
         }
-        self.settings = {**self.overrides, "seed": seed, "datalist_hash": datalist_hash(dataset_dir)}  # grows at start
+        self.settings = {  # grows at start
+            **self.overrides,
+            "seed": seed,
+            "datalist_hash": datalist_hash(dataset_dir),
+            "key_metric": key_metric,
+            "choose_from": choose_from,
+        }
         self.rows: list[dict[str, float]] = []
         self.first_candidate = 1  # epoch, counted from 1; known at start
         self._sums: dict[str, float] = {}
@@ -156,8 +173,9 @@ class RunFolder:
         """Go on with the run in the folder, or begin a new one.
 
         Raises:
-            ValueError: the folder's run has another network, canvas, preparation, seed, list of pairs or setting of the
-                trainer, or its checkpoint cannot be read.
+            ValueError: the folder's run has another network, canvas, preparation, seed, list of pairs, setting of the
+                trainer or rule for the best epoch, or is longer; its checkpoint cannot be read; or the processes have
+                not the same folder.
         """
         self.settings |= engine.settings
         self.first_candidate = 1 + math.ceil(self.choose_from * (engine.state.max_epochs - 1) - 1e-9)
@@ -169,6 +187,12 @@ class RunFolder:
             self._restore(engine, checkpoint)
         if is_first_process():
             self._write_overrides()
+        idist.barrier()
+        if not (self.folder / OVERRIDES_NAME).is_file():
+            raise ValueError(
+                f"{self.folder} is not the folder that the first process writes to: --output_dir must name one that "
+                "all machines share."
+            )
 
     def _tidy_up(self) -> None:
         """Make the folder; delete what a killed run left half written, and the old run where a new one is asked for."""
@@ -183,7 +207,7 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
     def _write_overrides(self) -> None:
-        with replacing(self.folder / "network.json") as temporary:
+        with replacing(self.folder / OVERRIDES_NAME) as temporary:
             temporary.write_text(json.dumps(self.overrides, indent=2) + "\n", encoding="utf-8")
 
     def _restore(self, engine: ViewSynthesisTrainer, path: Path) -> None:
@@ -194,6 +218,11 @@ class RunFolder:
         for name, part in self._parts(engine).items():
             restore(part, checkpoint[name], name=name, path=path, remedy=OTHER_RUN_REMEDY)
         self.rows = checkpoint["rows"]
+        if len(self.rows) > engine.state.max_epochs:
+            raise ValueError(
+                f"The run in {self.folder} has {len(self.rows)} epochs, more than --max_epochs "
+                f"{engine.state.max_epochs}: {OTHER_RUN_REMEDY}"
+            )
         engine.state.epoch = len(self.rows)
         engine.state.iteration = engine.state.epoch * engine.state.epoch_length
         self.evaluator.state.metrics = {name: self.rows[-1][name] for name in METRIC_COLUMNS}
@@ -302,4 +331,5 @@ def generator_average(*, network: nn.Module, decay: float) -> AveragedModel:
     Its weights lie channels last, which makes the passes of validation and evaluation a quarter faster.
     """
     average = AveragedModel(unwrapped(network), multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(decay))
+    average.decay = decay  # type: ignore[assignment]  # read by the trainer's settings
     return average.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -78,8 +78,12 @@ class ViewSynthesisTrainer(Trainer):
         compile: run the generator through ``torch.compile``; the first step takes minutes.
         activation_checkpointing: keep fewer activations of generator and feature network; a step takes a third longer.
         train_handlers: handlers with ``attach``.
+
+    Raises:
+        SystemExit: a setting is out of its range, or the training split holds less than one batch.
     """
 
+    @ending_with_a_sentence()
     def __init__(
         self,
         *,
@@ -112,7 +116,7 @@ class ViewSynthesisTrainer(Trainer):
         if len(train_data_loader) == 0:
             raise ValueError(
                 f"The training split has {len(train_data_loader.dataset)} directed pairs, fewer than one batch of "  # type: ignore[arg-type]
-                f"{train_data_loader.batch_size}: prepare more data or lower batch_size."
+                f"{train_data_loader.batch_size * idist.get_world_size()}: prepare more data or lower batch_size."
             )
         # Convolutions are a third faster with the channels last, on CPUs as on GPUs.
         self.generator = generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -156,11 +160,16 @@ class ViewSynthesisTrainer(Trainer):
             "gradient_norm": self.gradient_norm,
             "lesion_weight": self.lesion_weight,
             "input_noise": self.input_noise,
+            "average#decay": self.average.decay,
+            "discriminator_def#windows": list(unwrapped(self.discriminator).windows),  # type: ignore[arg-type]
             "amp": self.amp,
             "compile": self.compile,
             # Of a local file its hash; the feature network is another file of the folder, with settings of its own.
             "perceptual_network": getattr(self.perceptual_network, "weights_hash", "feature_network"),
         }
+        for transform in getattr(self.data_loader.dataset.transform, "transforms", ()):
+            numbers = {name: value for name, value in vars(transform).items() if isinstance(value, int | float)}
+            settings |= {f"{name} of {type(transform).__name__}": numbers[name] for name in numbers if name[0] != "_"}
         for network in ("generator", "discriminator"):
             objective, optimizer = getattr(self, f"{network}_objective"), getattr(self, f"{network}_optimizer")
             settings[f"{network}_objective#weights"] = dict(objective.weights)

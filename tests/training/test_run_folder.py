@@ -329,6 +329,11 @@ class TestRefusals:
             ({"train#handlers#0#until": 0.9}, r"other settings \(ramps of the generator_objective\)"),
             ({"batch_size": 2}, r"other settings \(batch_size\)"),
             ({"train#trainer#accumulation_steps": 2}, r"other settings \(accumulation_steps\)"),
+            ({"average#decay": 0.9}, r"other settings \(average#decay\)"),
+            ({"discriminator_def#windows": [3, 7]}, r"other settings \(discriminator_def#windows\)"),
+            ({"train#preprocessing#transforms#2#prob": 0.5}, r"other settings \(prob of RandDropConditiond\)"),
+            ({"train#preprocessing#transforms#3#gamma": 1.2}, r"other settings \(gamma of RandPairAugmentationd\)"),
+            ({"train#handlers#6#choose_from": 0.5}, r"other settings \(choose_from\)"),
         ],
     )
     def test_another_network_or_training_in_the_same_folder(
@@ -422,6 +427,40 @@ class TestRefusals:
             training_workflow(tmp_path / "run", max_epochs=1, **overrides)
         assert not (tmp_path / "run").exists()
 
+    def test_fewer_epochs_than_the_run_has(self, copy_of_finished: Path, training_workflow: MakeWorkflow) -> None:
+        """Its best epoch was chosen by rules that follow from its length."""
+        before = _digests(copy_of_finished)
+        workflow = training_workflow(copy_of_finished, max_epochs=EPOCHS - 1)
+        with pytest.raises(
+            SystemExit, match=rf"has {EPOCHS} epochs, more than --max_epochs {EPOCHS - 1}: name another"
+        ):
+            workflow.run()
+        assert _digests(copy_of_finished) == before
+
+    def test_machines_without_a_common_folder(
+        self, training_workflow: MakeWorkflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        workflow = training_workflow(tmp_path, max_epochs=1)
+        monkeypatch.setattr("bundle.training.run_folder.is_first_process", lambda: False)  # as on another machine
+        with pytest.raises(SystemExit, match="--output_dir must name one that all machines share"):
+            workflow.run()
+
+    @pytest.mark.parametrize(
+        ("overrides", "sentence"),
+        [
+            ({"val_interval": 2}, "val_interval must be 1: every epoch is validated; got 2"),
+            ({"batch_size": 500}, "fewer than one batch of 500: prepare more data or lower batch_size"),
+            ({"generator_objective#weights#L1": -1.0}, "The weight of loss term 'L1' must not be negative"),
+            ({"discriminator_def#windows": [4]}, r"windows must be odd numbers of 3 pixels or more; got \[4\]"),
+        ],
+    )
+    def test_settings_out_of_their_range_end_with_the_sentence_alone(
+        self, training_workflow: MakeWorkflow, tmp_path: Path, overrides: dict[str, Any], sentence: str
+    ) -> None:
+        """MONAI would wrap an error of a component in one of its own."""
+        with pytest.raises(SystemExit, match=rf"^Stopped: .*{sentence}"):
+            training_workflow(tmp_path, max_epochs=1, **overrides).run()
+
     @pytest.mark.parametrize(
         ("wrong", "sentence"),
         [
@@ -433,7 +472,7 @@ class TestRefusals:
         self, prepared_collection: Path, tmp_path: Path, wrong: dict[str, Any], sentence: str
     ) -> None:
         rules: dict[str, Any] = {"key_metric": "val_SSIM", "choose_from": 0.5, "patience": 1}
-        with pytest.raises(ValueError, match=sentence):
+        with pytest.raises(SystemExit, match=sentence):
             RunFolder(
                 output_dir=tmp_path,
                 evaluator=None,  # type: ignore[arg-type]

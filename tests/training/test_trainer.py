@@ -345,12 +345,12 @@ def test_another_perceptual_network_serves_its_loss_alone() -> None:
 
 @pytest.mark.parametrize("name", ["amp", "compile", "activation_checkpointing"])
 def test_a_switch_that_is_neither_true_nor_false(name: str) -> None:
-    with pytest.raises(ValueError, match=f"--{name} is 'flase'; it must be true or false"):
+    with pytest.raises(SystemExit, match=f"--{name} is 'flase'; it must be true or false"):
         _trainer(_items(2), batch_size=2, accumulation_steps=1, **{name: "flase"})
 
 
 def test_too_few_pairs_for_a_batch() -> None:
-    with pytest.raises(ValueError, match="fewer than one batch of 4"):
+    with pytest.raises(SystemExit, match="fewer than one batch of 4"):
         ViewSynthesisTrainer(
             device="cpu",
             max_epochs=1,

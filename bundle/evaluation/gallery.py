@@ -10,32 +10,40 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 from skimage.measure import approximate_polygon, find_contours
 
 from bundle.evaluation.cases import Case
 from bundle.metrics.breast_shape import find_breast, nipple_position
-from bundle.metrics.lesion import depth_mm
+from bundle.metrics.lesion import depth_mm, regions
 from bundle.vocabulary import Direction, ViewPosition
 
 FOLDER = "cases"
 CASES_FILE = "cases.json"
+_UNPUBLISHED = ".cases-"  # begins the temporary folder's name
 _OUTLINE_TOLERANCE_PX = 0.3
 
 
 class Gallery:
     """Writes each case's pictures as it comes, so that memory does not grow with them.
 
-    They lie in a temporary folder until `publish` puts them in the place of an earlier evaluation's.
+    They lie in a temporary folder until `publish` puts them in the place of an earlier evaluation's. What a killed
+    evaluation left of such a folder is removed first.
 
     Args:
         folder: the evaluation's folder.
         spacing_mm: pixel spacing of the canvas.
+
+    Raises:
+        OSError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path, *, spacing_mm: float) -> None:
         self.folder = folder
         self.spacing_mm = spacing_mm
-        self._temporary = TemporaryDirectory(dir=folder, prefix=".cases-")
+        for left in folder.glob(f"{_UNPUBLISHED}*"):
+            shutil.rmtree(left)
+        self._temporary = TemporaryDirectory(dir=folder, prefix=_UNPUBLISHED)
         # A temporary folder is its owner's alone; this one has the mode of any other, so that all may look at it.
         self._unpublished = Path(self._temporary.name) / FOLDER
         self._unpublished.mkdir()
@@ -94,10 +102,6 @@ class Gallery:
         self._temporary.cleanup()
         return place / CASES_FILE
 
-    def discard(self) -> None:
-        """Remove what was kept."""
-        self._temporary.cleanup()
-
     def _view(
         self, pixels: np.ndarray, lesion: np.ndarray | None, *, position: ViewPosition, file: str
     ) -> dict[str, Any]:
@@ -112,6 +116,18 @@ class Gallery:
 
 
 def outlines(mask: np.ndarray) -> list[list[list[float]]]:
-    """Outline a mask ``[rows, columns]``: closed polygons of [row, column] in pixels, the top left centre at (0, 0)."""
-    polygons = [approximate_polygon(line, _OUTLINE_TOLERANCE_PX) for line in find_contours(np.pad(mask, 1), 0.5)]
+    """Outline a mask's lesions, each once as the measures count them (`bundle.metrics.lesion.regions`), holes filled.
+
+    Args:
+        mask: bool ``[rows, columns]``.
+
+    Returns:
+        Closed polygons of [row, column] in pixels, the top left centre at (0, 0).
+    """
+    lines = (
+        line
+        for lesion in regions(mask)
+        for line in find_contours(np.pad(ndimage.binary_fill_holes(lesion), 1), 0.5, fully_connected="high")
+    )
+    polygons = [approximate_polygon(line, _OUTLINE_TOLERANCE_PX) for line in lines]
     return [[[round(float(row) - 1, 2), round(float(column) - 1, 2)] for row, column in line] for line in polygons]

@@ -241,6 +241,46 @@ def test_a_damaged_picture_is_named_and_the_older_report_stays(tmp_path: Path) -
     assert (folder / "report.html").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"cc_to_mlo"', '"sideways"'),
+        ("]}", ""),  # cut off
+        ('"direction"', '"other"'),
+        ("[24.0, 20.0]", "[24.0]"),
+        ("[24.0, 20.0]", '["a", "b"]'),
+        ('"P_00000_L"', '"unknown"'),
+    ],
+)
+def test_damaged_cases_are_a_sentence_that_names_their_file(tmp_path: Path, old: str, new: str) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    path = folder / "cases" / "cases.json"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ValueError, match=r"cases\.json is damaged \(.*evaluate again"):
+        write_report(folder)
+
+
+@pytest.mark.parametrize("canvas", [None, {}, {"rows": "many", "columns": 72, "spacing_mm": 2.0}])
+def test_a_protocol_without_canvas_is_a_sentence(tmp_path: Path, canvas: dict[str, object] | None) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    path = folder / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["protocol"]["canvas"] = canvas
+    path.write_text(json.dumps(summary))
+    with pytest.raises(ValueError, match=r"summary\.json describes no canvas in its protocol \(.*evaluate again"):
+        write_report(folder)
+
+
+def test_a_damaged_evaluation_ends_the_run_with_a_sentence(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    (folder / "summary.json").write_text("{")
+    engine = Engine(lambda engine, batch: None)
+    EvaluationReport(evaluation_dir=folder, weights=tmp_path / "model.pt").attach(engine)
+    with pytest.raises(SystemExit, match=r"Stopped: .*summary\.json cannot be read"):
+        engine.run([0])
+
+
 def test_results_that_are_no_numbers_are_a_sentence(tmp_path: Path) -> None:
     folder = write_made_evaluation(tmp_path / "evaluation")
     (tmp_path / "results.csv").write_text("epoch,loss_G\n1,large\n")
@@ -286,6 +326,20 @@ def test_an_evaluation_without_curves_does_not_show_those_of_another_run(tmp_pat
     results.unlink()
     handler.write(Engine(lambda engine, batch: None))
     assert "loss G" not in (folder / "report.html").read_text()
+
+
+def test_an_evaluation_in_its_runs_folder_leaves_the_runs_results(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "run")
+    results = folder / "results.csv"
+    results.write_text("epoch,loss_G\n1,2.0\n")
+    for weights in (folder / "model.pt", tmp_path / "elsewhere" / "model.pt"):
+        EvaluationReport(evaluation_dir=folder, weights=weights).write(Engine(lambda engine, batch: None))
+        assert results.read_text() == "epoch,loss_G\n1,2.0\n"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "results.csv").write_text("epoch,loss_G\n1,3.0\n")
+    EvaluationReport(evaluation_dir=folder, weights=weights).write(Engine(lambda engine, batch: None))
+    assert results.read_text() == "epoch,loss_G\n1,2.0\n"
+    assert (folder / "training_results.csv").read_text() == "epoch,loss_G\n1,3.0\n"
 
 
 def test_the_command_writes_again_or_ends_with_a_sentence(tmp_path: Path) -> None:

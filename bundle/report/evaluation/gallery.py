@@ -20,6 +20,7 @@ from bundle.vocabulary import Direction
 
 TOLERANCE_MM = 10.0  # what readers grant the distance from the nipple between two views
 FULL_DIFFERENCE = 0.4  # of the intensity range, shown in full colour
+_ROLES = ("source", "real", "synthetic")
 
 
 class Pictures:
@@ -66,40 +67,28 @@ def gallery_data(evaluation: Evaluation) -> dict[str, Any] | None:
         JSON values only; None where the evaluation left no pictures.
 
     Raises:
-        ValueError: the list of the cases or a picture is damaged.
+        OSError: a picture is absent.
+        ValueError: the protocol, the list of the cases or a picture is damaged; the message names the file.
     """
     path = evaluation.folder / "cases" / "cases.json"
     if not path.is_file():
         return None
-    canvas = evaluation.protocol["canvas"]
-    size = canvas["rows"], canvas["columns"]
-    pictures = Pictures()
+    size, spacing_mm = _canvas(evaluation)
     rows = {(row.pair_id, row.direction, row.method): row for row in evaluation.rows}
-    cases = []
     try:
-        for entry in json.loads(path.read_text(encoding="utf-8"))["cases"]:
-            direction, pair_id, views = Direction(entry["direction"]), str(entry["pair_id"]), entry["views"]
-            files = {role: pictures.add(_inside(path.parent, view["file"]), size=size) for role, view in views.items()}
-            cases.append(
-                {
-                    "pair": pair_id,
-                    "direction": str(direction),
-                    "source_view": str(direction.source),
-                    "target_view": str(direction.target),
-                    "scores": _scores(rows[pair_id, direction, evaluation.model]),
-                    "below": _below(rows, pair_id, direction, evaluation=evaluation),
-                    "source": _view(views["source"], image=files["source"]),
-                    "real": _view(views["real"], image=files["real"]),
-                    "synthetic": _view(views["synthetic"], image=files["synthetic"]),
-                    "lesions": _lesions(views["source"]),
-                }
-            )
-    except (KeyError, TypeError, AttributeError) as error:
+        entries = json.loads(path.read_text(encoding="utf-8"))["cases"]
+        cases = [_case(entry, rows, evaluation=evaluation) for entry in entries]
+        files = [{role: str(entry["views"][role]["file"]) for role in _ROLES} for entry in entries]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}); evaluate again") from error
+    pictures = Pictures()
+    for case, of_case in zip(cases, files, strict=True):
+        for role, name in of_case.items():
+            case[role]["image"] = pictures.add(_inside(path.parent, name), size=size)
     return {
         "rows": size[0],
         "columns": size[1],
-        "tolerance": TOLERANCE_MM / canvas["spacing_mm"],
+        "tolerance": TOLERANCE_MM / spacing_mm,
         "full_difference": FULL_DIFFERENCE,
         "headline": [*evaluation.headline, *evaluation.measures.values()][0].name,
         "measures": [
@@ -108,6 +97,35 @@ def gallery_data(evaluation: Evaluation) -> dict[str, Any] | None:
         ],
         "images": pictures.addresses,
         "cases": sorted(cases, key=lambda case: (case["pair"], case["direction"])),
+    }
+
+
+def _canvas(evaluation: Evaluation) -> tuple[tuple[int, int], float]:
+    """Read rows and columns, and the pixel spacing in mm, from the protocol."""
+    try:
+        canvas = evaluation.protocol["canvas"]
+        return (int(canvas["rows"]), int(canvas["columns"])), float(canvas["spacing_mm"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{evaluation.folder / 'summary.json'} describes no canvas in its protocol ({type(error).__name__}: "
+            f"{error}); evaluate again"
+        ) from error
+
+
+def _case(
+    entry: Mapping[str, Any], rows: Mapping[tuple[str, Direction, str], Row], *, evaluation: Evaluation
+) -> dict[str, Any]:
+    """Lay out one case, but for the numbers of its pictures."""
+    direction, pair_id, views = Direction(entry["direction"]), str(entry["pair_id"]), entry["views"]
+    return {
+        "pair": pair_id,
+        "direction": str(direction),
+        "source_view": str(direction.source),
+        "target_view": str(direction.target),
+        "scores": _scores(rows[pair_id, direction, evaluation.model]),
+        "below": _below(rows, pair_id, direction, evaluation=evaluation),
+        **{role: _view(views[role]) for role in _ROLES},
+        "lesions": _lesions(views["source"]),
     }
 
 
@@ -135,11 +153,10 @@ def _inside(folder: Path, name: str) -> Path:
     return inside(folder / name, root=folder.resolve(), shown=PurePosixPath(name))
 
 
-def _view(view: Mapping[str, Any], *, image: int) -> dict[str, Any]:
+def _view(view: Mapping[str, Any]) -> dict[str, Any]:
     """Give lesions and nipple in the coordinates of SVG: x right, y down, the top left pixel's centre at (0.5, 0.5)."""
     nipple = view["nipple"]
     return {
-        "image": image,
         "lesions": [
             " ".join(f"{column + 0.5:.2f},{row + 0.5:.2f}" for row, column in outline)
             for outline in view.get("lesions", ())

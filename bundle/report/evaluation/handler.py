@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ignite.engine import Engine, Events
 
-from bundle.report.evaluation.page import RESULTS_NAME, write_report
+from bundle.report.evaluation.page import COPIED_NAME, RESULTS_NAME, write_report
+from bundle.stopping import ending_with_a_sentence
 
 
 class EvaluationReport:
@@ -25,13 +26,18 @@ class EvaluationReport:
         self.results = Path(weights).with_name(RESULTS_NAME)
 
     def attach(self, engine: Engine) -> None:
-        """Register with the evaluator."""
-        engine.add_event_handler(Events.COMPLETED, self.write)
+        """Register with the evaluator; what stops the report ends the program with one sentence (SystemExit)."""
+        engine.add_event_handler(Events.COMPLETED, ending_with_a_sentence()(self.write))
 
     def write(self, engine: Engine) -> None:
-        """Write the report."""
+        """Write the report.
+
+        Raises:
+            OSError: a file is absent or cannot be written.
+            ValueError: a file of the evaluation is damaged.
+        """
         results = self.results if self.results.is_file() else None
         if results is None:  # the folder may hold those of another run
-            (self.evaluation_dir / RESULTS_NAME).unlink(missing_ok=True)
+            (self.evaluation_dir / COPIED_NAME).unlink(missing_ok=True)
         report = write_report(self.evaluation_dir, results=results)
         print(f"\n{report.text}\n  {report.table}\n  {report.page}")

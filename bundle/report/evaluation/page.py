@@ -32,7 +32,8 @@ from bundle.report.evaluation.wording import (
 )
 from bundle.vocabulary import Direction
 
-RESULTS_NAME = "results.csv"
+RESULTS_NAME = "results.csv"  # in the training run's folder
+COPIED_NAME = "training_results.csv"  # in the evaluation's, which may be the same folder
 _HERE = Path(__file__).parent
 
 
@@ -56,8 +57,9 @@ def write_report(folder: Path, *, results: Path | None = None, checkpoints: Sequ
 
     Args:
         folder: that an evaluation wrote.
-        results: ``results.csv`` of the training run, for its curves; it is copied into the folder, so that the report
-            can be made again from there. None = the copy of an earlier report, where there is one.
+        results: ``results.csv`` of the training run, for its curves; it is copied into the folder as
+            ``training_results.csv``, so that the report can be made again from there. None = the copy of an earlier
+            report, where there is one.
         checkpoints: folders of evaluations of other checkpoints of the same model, in their order, for the trade-off.
 
     Raises:
@@ -65,7 +67,7 @@ def write_report(folder: Path, *, results: Path | None = None, checkpoints: Sequ
         ValueError: a file is damaged.
     """
     evaluation = read_evaluation(folder)
-    copied = folder / RESULTS_NAME
+    copied = folder / COPIED_NAME
     if results is not None:
         with replacing(copied) as temporary:
             shutil.copyfile(results, temporary)
@@ -206,7 +208,7 @@ def _measure(evaluation: Evaluation, measure: Measure) -> dict[str, Any]:
 
 
 def _training(results: Path) -> list[tuple[str, Markup]]:
-    """Draw each column of ``results.csv``: the measures of the validation first, then the losses."""
+    """Draw each column of the training's results: the measures of the validation first, then the losses."""
     rows = [row for _, row in read_rows(results, required=("epoch",))]
     if not rows:
         return []

@@ -401,6 +401,7 @@ def test_the_protocol_states_what_changes_the_figures(evaluated: Path) -> None:
     assert (protocol["ssim"]["window_pixels"], protocol["ssim"]["window_mm"]) == (7, 14.0)
     assert (protocol["interval"]["resamples"], protocol["interval"]["seed"]) == (200, 0)
     assert list(protocol["baselines"]) == ["source_copied", "mean_target", "nearest_source", "linear_regression"]
+    assert "chosen on the same images" in protocol["margins"]
 
 
 def test_batches_and_order_change_no_byte(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ COMPARISONS = (
     (Views.SYNTHETIC, Views.ONE),
     (Views.SYNTHETIC, Views.TWICE),
     (Views.REAL, Views.ONE),
+    (Views.REAL, Views.TWICE),
     (Views.REAL, Views.SYNTHETIC),
 )
 
@@ -292,9 +293,9 @@ def study_table(results: Mapping[Direction, DirectionResult]) -> str:
 def verdict(differences: Mapping[tuple[Views, Views], Interval]) -> str:
     """Say in one sentence what the differences of one direction tell.
 
-    The synthetic view is measured against the same view twice, which gives the classifier as many inputs.
+    Both second views are measured against the same view twice, which gives the classifier as many inputs.
     """
-    real, synthetic = differences[Views.REAL, Views.ONE], differences[Views.SYNTHETIC, Views.TWICE]
+    real, synthetic = differences[Views.REAL, Views.TWICE], differences[Views.SYNTHETIC, Views.TWICE]
     if not _is_above_zero(real):
         return (
             "not even the real second view helps measurably: these breasts are too few or too hard for the classifier, "

@@ -88,9 +88,10 @@ def test_a_lesion_that_only_the_real_target_shows_is_found_in_the_real_pair_alon
     assert result.auc[Views.REAL].mean > 0.9
     for views in (Views.ONE, Views.TWICE, Views.SYNTHETIC):
         assert 0.2 < result.auc[views].mean < 0.8  # there is nothing to see
-    difference = result.differences[Views.REAL, Views.ONE]
-    assert difference.low is not None
-    assert difference.low > 0
+    for other in (Views.ONE, Views.TWICE):
+        difference = result.differences[Views.REAL, other]
+        assert difference.low is not None
+        assert difference.low > 0
     assert (result.breasts, result.with_lesion, result.patients) == (48, 32, 24)
 
 
@@ -109,9 +110,18 @@ def test_the_verdict_needs_a_real_view_that_helps(real, synthetic, sentence: str
         return Interval(mean=mean, low=low, high=high, n=10)
 
     differences = dict.fromkeys(COMPARISONS, interval(0.0, -0.1, 0.1))
-    differences[Views.REAL, Views.ONE] = interval(*real)
+    differences[Views.REAL, Views.TWICE] = interval(*real)
     differences[Views.SYNTHETIC, Views.TWICE] = interval(*synthetic)
     assert sentence in verdict(differences)
+
+
+def test_a_second_input_alone_does_not_count_as_help_of_the_real_view() -> None:
+    clear, none = (
+        Interval(mean=0.1, low=0.02, high=0.18, n=10),
+        Interval(mean=0.0, low=-0.1, high=0.1, n=10),
+    )
+    differences = dict.fromkeys(COMPARISONS, clear) | {(Views.REAL, Views.TWICE): none}
+    assert "not even the real second view helps measurably" in verdict(differences)
 
 
 def test_same_seed_same_scores_whatever_was_drawn_before() -> None:

@@ -9,7 +9,13 @@ from torch import nn
 
 from bundle.tensor_files import read_tensors, restore
 
-_REMEDY = "name the folder of the weights' training run with --output_dir, or --checkpoint None."
+_NAME = "checkpoint.pt"
+_REMEDY = "name that of the weights' training run with --checkpoint, or --checkpoint None for none."
+
+
+def beside(*, weights: str | Path) -> Path:
+    """Name the checkpoint of the training run that a file of weights lies in; it need not exist."""
+    return Path(weights).with_name(_NAME)
 
 
 def last_epoch(network: nn.Module, path: Path | None) -> nn.Module | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 from bundle.tensor_files import write_tensors
 
@@ -62,3 +62,20 @@ def test_a_diverged_model_ends_with_the_sentence_that_names_the_pair(
 def test_the_evaluator_computes_no_measure_of_its_own(evaluation: Callable[..., ConfigWorkflow]) -> None:
     evaluator = evaluation(lambda weights: None).parser.get_parsed_content("validate#evaluator")
     assert evaluator.state.key_metric_name is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "checkpoint"),
+    [
+        ({"output_dir": "runs/a"}, "runs/a/checkpoint.pt"),
+        ({"output_dir": "runs/a", "weights": "runs/b/model.pt"}, "runs/b/checkpoint.pt"),
+        ({"output_dir": "runs/a", "checkpoint": "runs/c/checkpoint.pt"}, "runs/c/checkpoint.pt"),
+        ({"output_dir": "runs/a", "checkpoint": None}, None),
+    ],
+)
+def test_the_checkpoint_is_of_the_weights_run(overrides: dict[str, Any], checkpoint: str | None) -> None:
+    parser = ConfigParser(ConfigParser.load_config_files(CONFIGS))
+    for name, value in overrides.items():
+        parser[name] = value
+    found = parser.get_parsed_content("checkpoint")
+    assert (found if found is None else str(found)) == checkpoint

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bundle.collection.datalist import DATALIST_NAME
 from bundle.collection.files import write_json, write_table
 from bundle.collection.side_files import COLLECTIONS_WITH_FILES, SideFiles, require_fitting
 from bundle.collection.side_files import find_views as find_views_with_files
@@ -50,7 +51,7 @@ COLLECTIONS: Mapping[str, Callable[[Path], tuple[list[View], list[Rejection]]]] 
 
 _PREPARATION_NAME = "preparation.json"
 _FOLDERS = ("images", "views")
-_TABLES = ("pairs.csv", "datalist.json", "radiomics.csv", "regions.csv", "rejected.csv", _PREPARATION_NAME)
+_TABLES = ("pairs.csv", DATALIST_NAME, "radiomics.csv", "regions.csv", "rejected.csv", _PREPARATION_NAME)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,7 +339,7 @@ def _write_pairs(output: Path, pairs: Sequence[Pair], results: Mapping[str, View
         *("cc_spacing_mm", "mlo_spacing_mm", "flags", "cc_breast", "mlo_breast"),
     )
     write_table(output / "pairs.csv", columns=columns, rows=rows)
-    write_json(output / "datalist.json", datalist)
+    write_json(output / DATALIST_NAME, datalist)
 
 
 def _canvas_flags(results: Mapping[ViewPosition, ViewResult]) -> list[str]:

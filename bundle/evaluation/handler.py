@@ -47,7 +47,8 @@ class EvaluationHandler:
     earlier evaluation in that folder is touched.
 
     Args:
-        training: the training data, without any random transform: for the baselines and for what real views are like
+        dataset_dir: the prepared collection.
+        training: its training data, without any random transform: for the baselines and for what real views are like
             (see `fit_baselines`, `learn_real_views`).
         test_items: the test split's items before any transform, whose radiomic vectors are exchanged.
         output_dir: folder for the results; made where it does not exist.
@@ -66,6 +67,7 @@ class EvaluationHandler:
     def __init__(
         self,
         *,
+        dataset_dir: str | Path,
         training: Sequence[Mapping[str, Any]],
         test_items: Sequence[Mapping[str, Any]],
         output_dir: str | Path,
@@ -79,6 +81,7 @@ class EvaluationHandler:
         seed: int,
         workers: int,
     ) -> None:
+        self.dataset_dir = Path(dataset_dir)
         self.training = training
         self.test_items = test_items
         self.output_dir = Path(output_dir)
@@ -125,7 +128,9 @@ class EvaluationHandler:
     def start(self, engine: SupervisedEvaluator) -> None:
         """Learn what is learned from the training pairs, and begin with no score."""
         if self.repeats_dir is not None:
-            self._repeats = Repeats(self.repeats_dir, test_items=self.test_items, canvas=self.canvas)
+            self._repeats = Repeats(
+                self.repeats_dir, dataset_dir=self.dataset_dir, test_items=self.test_items, canvas=self.canvas
+            )
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self._baselines = fit_baselines(self.training)
         self._real_views: RealViews = learn_real_views(

@@ -18,6 +18,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from bundle.atomic import replacing
+from bundle.collection.datalist import DATALIST_NAME, datalist_hash, read_datalist
 from bundle.datasets.phantom.case import Case, CasePlan, make_case
 from bundle.datasets.phantom.layout import Layout
 from bundle.datasets.phantom.quirks import quirks_of_breast
@@ -64,9 +65,8 @@ def write_repeats(*, cohort: Path, dataset_dir: Path, output: Path, repeats: int
     if repeats < 1 or workers < 1:
         raise ValueError(f"repeats is {repeats} and workers {workers}; both must be at least 1.")
     truth = _read(cohort / "truth.json", f"There is no phantom cohort at {cohort}: make one by scripts.phantom.")
-    absent = f"There is no prepared collection at {dataset_dir}: run python -m scripts.prepare."
-    settings = PreparationSettings(**_read(dataset_dir / "preparation.json", absent)["preparation"])
-    pairs = _read(dataset_dir / "datalist.json", absent)[Split.TEST.value]
+    settings = _settings(dataset_dir)
+    pairs, listed = read_datalist(dataset_dir, Split.TEST), datalist_hash(dataset_dir)
     if not pairs:
         raise ValueError(f"The test split of {dataset_dir} is empty: prepare more patients.")
     breasts = _breasts(truth, [str(pair["pair_id"]) for pair in pairs], cohort=cohort, dataset_dir=dataset_dir)
@@ -76,7 +76,12 @@ def write_repeats(*, cohort: Path, dataset_dir: Path, output: Path, repeats: int
     )
     made = Parallel(workers, return_as="generator")(jobs)
     files = dict(tqdm(made, total=len(breasts), desc="breasts again", unit="breast"))
-    document = {"repeats": repeats, "spacing_mm": settings.spacing_mm, "views": files}
+    document = {
+        "repeats": repeats,
+        "spacing_mm": settings.spacing_mm,
+        "datalist_hash": listed,
+        "views": files,
+    }
     with replacing(output / INDEX_FILE) as temporary:
         temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return len(breasts)
@@ -87,19 +92,23 @@ class Repeats:
 
     Args:
         folder: that `write_repeats` wrote.
+        dataset_dir: the prepared collection of the test split.
         test_items: the test split's items before any transform: ``pair_id``, ``target_view`` and ``image``, the source
             view's path, which decides the scale.
         canvas: the frame.
 
     Raises:
         FileNotFoundError: there are no repeats in the folder.
-        ValueError: a test case has none.
+        ValueError: they are of another preparation, or do not tell of which, or a test case has none.
     """
 
-    def __init__(self, folder: Path, *, test_items: Sequence[Mapping[str, Any]], canvas: Canvas) -> None:
+    def __init__(
+        self, folder: Path, *, dataset_dir: Path, test_items: Sequence[Mapping[str, Any]], canvas: Canvas
+    ) -> None:
         self.folder = folder
         self.canvas = canvas
         document = _read(folder / INDEX_FILE, f"There are no repeats at {folder}: {_REMEDY}")
+        _require_the_same_preparation(document, folder=folder, dataset_dir=dataset_dir)
         self.number = int(document["repeats"])
         self._spacing_mm = float(document["spacing_mm"])
         self._files: dict[str, dict[str, list[str]]] = document["views"]
@@ -126,6 +135,29 @@ class Repeats:
             for name in self._files[pair_id][direction.target.value]
         ]
         return torch.from_numpy(np.mean(placed, axis=0, dtype=np.float64).astype(np.float32))[None]
+
+
+def _settings(dataset_dir: Path) -> PreparationSettings:
+    """Read how a collection was prepared; FileNotFoundError where that was not done, or not to its end."""
+    absent = f"There is no prepared collection at {dataset_dir}: run python -m scripts.prepare."
+    if not (dataset_dir / DATALIST_NAME).is_file():
+        raise FileNotFoundError(absent)
+    return PreparationSettings(**_read(dataset_dir / "preparation.json", absent)["preparation"])
+
+
+def _require_the_same_preparation(document: Mapping[str, Any], *, folder: Path, dataset_dir: Path) -> None:
+    """Refuse the repeats of another preparation; those of an earlier version do not tell their list of pairs."""
+    spacing_mm = _settings(dataset_dir).spacing_mm
+    if document["spacing_mm"] != spacing_mm:
+        raise ValueError(
+            f"The repeats at {folder} were prepared at {document['spacing_mm']} mm, the collection at {dataset_dir} at "
+            f"{spacing_mm} mm: {_REMEDY}"
+        )
+    if document.get("datalist_hash") != datalist_hash(dataset_dir):
+        raise ValueError(
+            f"The repeats at {folder} are of another list of pairs than that of {dataset_dir}, or of an earlier "
+            f"version that did not store it: {_REMEDY}"
+        )
 
 
 def _breasts(truth: Mapping[str, Any], pair_ids: Sequence[str], *, cohort: Path, dataset_dir: Path) -> list[_Breast]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from bundle.collection.datalist import DATALIST_NAME, read_datalist
 from bundle.radiomics.aggregation import view_vector
 from bundle.radiomics.features import FEATURE_NAMES
 from bundle.records import Canvas
 from bundle.stopping import ending_with_a_sentence
-from bundle.vocabulary import Direction, RadiomicsScale, Split
-
-DATALIST_NAME = "datalist.json"
+from bundle.vocabulary import Direction, RadiomicsScale
 
 
 def read_preparation(dataset_dir: str | Path) -> dict[str, Any]:
@@ -38,20 +36,6 @@ def read_preparation(dataset_dir: str | Path) -> dict[str, Any]:
             "python -m scripts.prepare again, it goes on where it stopped."
         )
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def read_datalist(dataset_dir: str | Path, split: str) -> list[dict[str, Any]]:
-    """Read the pairs of one split, see `bundle.collection.prepare`.
-
-    Raises:
-        ValueError: an unknown split.
-    """
-    return json.loads((Path(dataset_dir) / DATALIST_NAME).read_text(encoding="utf-8"))[Split(split).value]
-
-
-def datalist_hash(dataset_dir: str | Path) -> str:
-    """SHA-256 of the list of pairs: tells whether two runs learned from the same patients in the same splits."""
-    return hashlib.sha256((Path(dataset_dir) / DATALIST_NAME).read_bytes()).hexdigest()
 
 
 class RadiomicVectors:

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
 from bundle.atomic import replacing
+from bundle.collection.datalist import datalist_hash, read_datalist
 from bundle.imaging.resampling import resample_image, resample_mask
 from bundle.networks.feature_network import FeatureNetwork, region_windows, window_side
 from bundle.preparation import load_prepared_image, load_prepared_mask
@@ -28,7 +29,7 @@ from bundle.records import Canvas
 from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from bundle.tensor_files import read_tensors, restore, write_tensors
-from bundle.training.data import RadiomicVectors, datalist_hash, read_datalist, read_preparation
+from bundle.training.data import RadiomicVectors, read_preparation
 from bundle.training.processes import is_first_process
 from bundle.training.run_folder import OTHER_RUN_REMEDY
 from bundle.vocabulary import RadiomicsScale, Split, ViewPosition

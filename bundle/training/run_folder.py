@@ -20,6 +20,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from bundle.atomic import replacing
+from bundle.collection.datalist import datalist_hash
 from bundle.losses.objective import DISCRIMINATOR_TERMS, GENERATOR_TERMS
 from bundle.preparation import PreparationSettings
 from bundle.records import Canvas
@@ -27,7 +28,7 @@ from bundle.report.curves import CurvePanel, write_curves
 from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from bundle.tensor_files import read_tensors, restore, write_tensors
-from bundle.training.data import datalist_hash, read_preparation
+from bundle.training.data import read_preparation
 from bundle.training.processes import is_first_process, unwrapped
 from bundle.training.trainer import ViewSynthesisTrainer
 

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bundle.collection.datalist import read_datalist
 from bundle.imaging.canvas import canvas_scale, place_on_canvas
 from bundle.preparation import load_prepared_image, load_prepared_mask
 from bundle.records import Canvas
-from bundle.training.data import read_datalist, read_preparation
+from bundle.training.data import read_preparation
 from bundle.vocabulary import Direction, Split, ViewPosition
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from monai.bundle import ConfigParser
 from torch import nn
 
+from bundle.collection.datalist import datalist_hash
 from bundle.inference.weights import load_weights
 from bundle.records import Canvas
 from bundle.tensor_files import read_tensors
-from bundle.training.data import datalist_hash, read_preparation
+from bundle.training.data import read_preparation
 from bundle.training.run_folder import CHECKPOINT_NAME
 
 

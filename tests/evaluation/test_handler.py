@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from monai.engines import PrepareBatchExtraInput, SupervisedEvaluator
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from bundle.collection.datalist import datalist_hash
 from bundle.evaluation.handler import EvaluationHandler
 from bundle.preparation import save_prepared
 from bundle.records import Canvas, PreparedView, ViewGeometry
@@ -63,7 +65,9 @@ def evaluate(
     repeats_dir: Path | None = None,
 ) -> SupervisedEvaluator:
     test = made_items(range(50, 54)) if test is None else test
+    collection = TemporaryDirectory()
     handler = EvaluationHandler(
+        dataset_dir=write_made_collection(Path(collection.name)),
         training=Dataset(made_items(range(5)) if training is None else training),
         test_items=test if repeats_dir is None else with_source_files(test, repeats_dir),
         output_dir=folder,
@@ -84,8 +88,16 @@ def evaluate(
         prepare_batch=PrepareBatchExtraInput({"radiomics": "radiomics", "target_view": "target_view"}),
         val_handlers=[handler],
     )
-    evaluator.run()
+    with collection:
+        evaluator.run()
     return evaluator
+
+
+def write_made_collection(folder: Path) -> Path:
+    """Write what the evaluation reads of a prepared collection besides the items: spacing and list of pairs."""
+    (folder / "preparation.json").write_text(json.dumps({"preparation": {"spacing_mm": 2.0}}))
+    (folder / "datalist.json").write_text(json.dumps({"training": [{"pair_id": "made"}], "test": []}))
+    return folder
 
 
 def write_view(folder: Path, name: str, image: torch.Tensor) -> Path:
@@ -118,7 +130,9 @@ def write_made_repeats(folder: Path, test: list[dict[str, Any]]) -> Path:
             for number, factor in enumerate((1.1, 0.7))
         ]
         views[item["pair_id"]] = {"MLO" if item["target_view"] else "CC": [file.name for file in files]}
-    (folder / "repeats.json").write_text(json.dumps({"repeats": 2, "spacing_mm": 2.0, "views": views}))
+    write_made_collection(folder)
+    document = {"repeats": 2, "spacing_mm": 2.0, "datalist_hash": datalist_hash(folder), "views": views}
+    (folder / "repeats.json").write_text(json.dumps(document))
     return folder
 
 

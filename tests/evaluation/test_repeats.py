@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_the_mean_on_the_canvas_is_nearer_to_the_breast_than_to_its_other_view(f
     items = [
         {"pair_id": "P_00001_L", "target_view": d.target.class_index, "image": str(own[d.source])} for d in Direction
     ]
-    repeats = Repeats(folder / "again", test_items=items, canvas=CANVAS)
+    repeats = Repeats(folder / "again", dataset_dir=folder / "prepared", test_items=items, canvas=CANVAS)
     assert repeats.number == 2
     means = {d: repeats.mean_view("P_00001_L", d)[0].numpy() for d in Direction}
     for direction, mean in means.items():
@@ -87,15 +88,40 @@ def test_the_mean_on_the_canvas_is_nearer_to_the_breast_than_to_its_other_view(f
 def test_a_case_without_repeats_and_a_folder_without_any_are_sentences(folder: Path) -> None:
     item = {"pair_id": "P_00002_R", "target_view": 1, "image": "any"}
     with pytest.raises(ValueError, match=r"lack 1 test breasts, the first P_00002_R: run python -m scripts\.repeat"):
-        Repeats(folder / "again", test_items=[item], canvas=CANVAS)
+        Repeats(folder / "again", dataset_dir=folder / "prepared", test_items=[item], canvas=CANVAS)
     with pytest.raises(FileNotFoundError, match=r"no repeats at .*scripts\.repeat"):
-        Repeats(folder / "prepared", test_items=[item], canvas=CANVAS)
+        Repeats(folder / "prepared", dataset_dir=folder / "prepared", test_items=[item], canvas=CANVAS)
 
 
 def other_datalist(folder: Path, tmp_path: Path, pairs: list[str]) -> Path:
     (tmp_path / "preparation.json").write_text((folder / "prepared" / "preparation.json").read_text())
     (tmp_path / "datalist.json").write_text(json.dumps({"test": [{"pair_id": pair} for pair in pairs]}))
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"pairs": ["P_00001_L", "P_00002_R"]}, "are of another list of pairs"),
+        ({"spacing_mm": 1.0}, r"were prepared at 2\.0 mm, .* at 1\.0 mm"),
+    ],
+)
+def test_repeats_of_another_preparation_are_a_sentence(
+    folder: Path, tmp_path: Path, changed: dict[str, Any], reason: str
+) -> None:
+    dataset_dir = other_datalist(folder, tmp_path, changed.get("pairs", ["P_00001_L"]))
+    settings = asdict(SETTINGS) | {name: value for name, value in changed.items() if name == "spacing_mm"}
+    (dataset_dir / "preparation.json").write_text(json.dumps({"preparation": settings}))
+    with pytest.raises(ValueError, match=rf"repeats at .*again {reason}.*scripts\.repeat"):
+        Repeats(folder / "again", dataset_dir=dataset_dir, test_items=[], canvas=CANVAS)
+
+
+def test_repeats_that_do_not_tell_their_preparation_are_a_sentence(folder: Path, tmp_path: Path) -> None:
+    document = json.loads((folder / "again" / "repeats.json").read_text())
+    del document["datalist_hash"]
+    (tmp_path / "repeats.json").write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"are of another list of pairs .*scripts\.repeat"):
+        Repeats(tmp_path, dataset_dir=folder / "prepared", test_items=[], canvas=CANVAS)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from bundle.collection.datalist import datalist_hash
 from bundle.networks.generator import Generator
-from bundle.training.data import datalist_hash, read_preparation
+from bundle.training.data import read_preparation
 from scripts import usefulness as command
 
 CHANNELS = [4, 8, 8]

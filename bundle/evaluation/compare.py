@@ -20,6 +20,8 @@ from bundle.vocabulary import Direction
 
 # Where one of these differs, one name stands for different measures.
 _DECISIVE = ("canvas", "data_range")
+# They measure by the standardizer of radiomic features and the level of blobs, learned from the training split.
+OF_THE_TRAINING_SPLIT = ("lesion_radiomics_error", "hallucinated_lesions")
 _COLUMNS = (
     *("direction", "first", "run", "measure", "first_mean", "run_mean"),
     *("difference", "low", "high", "n", "p", "p_holm"),
@@ -110,7 +112,7 @@ def compare(evaluations: Mapping[str, Evaluation], *, resamples: int, seed: int)
     for name, other in others:
         _require_the_same_images((first_name, first), (name, other), common=common)
         unlike += _unlike((first_name, first), (name, other))
-    measures = [each for each in first.measures.values() if all(o.measures.get(each.name) == each for _, o in others)]
+    measures = [each for each in first.measures.values() if all(_is_compared(each.name, first, o) for _, o in others)]
     differences = [
         difference
         for direction in Direction
@@ -221,7 +223,8 @@ def _require_the_same_images(
 ) -> None:
     """Refuse evaluations whose figures of one pair_id are not of one image.
 
-    Methods that know nothing of the model (baselines apart, which know the training split) must score alike.
+    Methods that know nothing of the model (baselines apart, which know the training split) must score alike, in all
+    measures that mean the same in both.
 
     Raises:
         ValueError: they are not.
@@ -245,7 +248,7 @@ def _require_the_same_images(
                 f"{image[1]} is of patient {owners[0][image]} in {first[0]} and of {owners[1][image]} in {other[0]}: "
                 "these are evaluations of different collections"
             )
-    alike = [name for name, measure in first[1].measures.items() if other[1].measures.get(name) == measure]
+    alike = [name for name in first[1].measures if _is_compared(name, first[1], other[1])]
     for key in sorted(set(scores[0]) & set(scores[1])):
         for name in alike:
             one, two = scores[0][key].values[name], scores[1][key].values[name]
@@ -264,12 +267,23 @@ def _unlike(first: tuple[str, Evaluation], other: tuple[str, Evaluation]) -> lis
         for key in dict.fromkeys([*one, *two])
         if one.get(key) != two.get(key)
     ]
-    names = dict.fromkeys([*first[1].measures, *other[1].measures])
-    return entries + [
-        f"measure {name}: not the same in {first[0]} and {other[0]}, so not compared"
-        for name in names
-        if first[1].measures.get(name) != other[1].measures.get(name)
-    ]
+    for name in dict.fromkeys([*first[1].measures, *other[1].measures]):
+        if first[1].measures.get(name) != other[1].measures.get(name):
+            entries.append(f"measure {name}: not the same in {first[0]} and {other[0]}, so not compared")
+        elif not _is_compared(name, first[1], other[1]):
+            entries.append(
+                f"measure {name}: learned from training splits that are not known to be one in {first[0]} and "
+                f"{other[0]}, so not compared"
+            )
+    return entries
+
+
+def _is_compared(name: str, first: Evaluation, other: Evaluation) -> bool:
+    """Tell whether a measure means the same in both; earlier versions' evaluations do not tell their training split."""
+    if first.measures.get(name) != other.measures.get(name):
+        return False
+    splits = [evaluation.protocol.get("training_split") for evaluation in (first, other)]
+    return name not in OF_THE_TRAINING_SPLIT or (splits[0] is not None and splits[0] == splits[1])
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -16,6 +16,7 @@ from monai.networks.utils import eval_mode
 from torch import nn
 from tqdm import tqdm
 
+from bundle.collection.datalist import split_hash
 from bundle.evaluation.agreement import lesion_concordance, region_distances
 from bundle.evaluation.baselines import Baseline, fit_baselines
 from bundle.evaluation.cases import Case, plain
@@ -36,7 +37,7 @@ from bundle.networks.feature_network import FeatureNetwork
 from bundle.radiomics.settings import RadiomicsSettings
 from bundle.records import Canvas
 from bundle.stopping import ending_with_a_sentence
-from bundle.vocabulary import Direction
+from bundle.vocabulary import Direction, Split
 
 
 class EvaluationHandler:
@@ -131,6 +132,7 @@ class EvaluationHandler:
             self._repeats = Repeats(
                 self.repeats_dir, dataset_dir=self.dataset_dir, test_items=self.test_items, canvas=self.canvas
             )
+        self._training_split = split_hash(self.dataset_dir, Split.TRAINING)
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self._baselines = fit_baselines(self.training)
         self._real_views: RealViews = learn_real_views(
@@ -211,6 +213,7 @@ class EvaluationHandler:
                     real_views=self._real_views,
                     repeats=0 if self._repeats is None else self._repeats.number,
                     training_pairs=len(self.training),
+                    training_split=self._training_split,
                     patients=summary.patients,
                 ),
                 concordance=lesion_concordance(self._scores, resamples=self.resamples, seed=self.seed),

@@ -34,6 +34,7 @@ def protocol(
     real_views: RealViews,
     repeats: int,
     training_pairs: int,
+    training_split: str,
     patients: Mapping[Direction, int],
 ) -> dict[str, Any]:
     """Describe an evaluation.
@@ -47,6 +48,7 @@ def protocol(
         real_views: what was learned from the training split's real views.
         repeats: how often each phantom breast was exposed again for the ceiling; 0 for no ceiling.
         training_pairs: from how many directed training pairs they learned.
+        training_split: hash of the training split.
         patients: number of test patients by direction.
     """
     spacing_mm = canvas.spacing_mm
@@ -122,6 +124,7 @@ def protocol(
         "repeats_for_the_ceiling": repeats,
         "shares": "of the way from the best baseline's mean (0) to the ceiling's (1), where the ceiling is better",
         "baselines_learn_from": f"{training_pairs} directed pairs of the training split",
+        "training_split": training_split,
         "interval": {
             "level": LEVEL,
             "method": (

@@ -13,10 +13,17 @@ import numpy as np
 import pytest
 
 from bundle.evaluation.bootstrap import mean_interval
-from bundle.evaluation.compare import Comparison, compare, comparison_markdown, write_comparison
+from bundle.evaluation.compare import (
+    OF_THE_TRAINING_SPLIT,
+    Comparison,
+    compare,
+    comparison_markdown,
+    write_comparison,
+)
+from bundle.evaluation.measures import MEASURES as BUNDLE_MEASURES
 from bundle.report.evaluation.folder import read_evaluation
 from bundle.vocabulary import Direction
-from tests.report.made_evaluation import write_made_evaluation
+from tests.report.made_evaluation import MEASURES, write_made_evaluation
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIRS = 14  # of 7 women: fewer leave no room for a small p
@@ -139,6 +146,53 @@ def test_one_name_for_two_images_is_refused(first: Path, second: Path) -> None:
     rewrite(second, other)
     with pytest.raises(ValueError, match="different images under one pair_id"):
         compared(first, second)
+
+
+LEARNED = {
+    each.name: {
+        "title": each.title,
+        "description": each.description,
+        "group": "lesion",
+        "better": "lower",
+        "decimals": 2,
+    }
+    for each in BUNDLE_MEASURES
+    if each.name in OF_THE_TRAINING_SPLIT
+}
+
+
+def of_another_training_split(folder: Path, *, training_split: str | None) -> Path:
+    """An evaluation on the same images, whose yardsticks were learned from other views."""
+    write_made_evaluation(folder, pairs=PAIRS, model_ahead=0.15, measures=MEASURES | LEARNED)
+    path = folder / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["protocol"]["training_split"] = training_split
+    path.write_text(json.dumps(summary))
+    rewrite(folder, lambda row: row | {name: row[name] and str(float(row[name]) + 0.01) for name in LEARNED})
+    return folder
+
+
+@pytest.mark.parametrize("training_split", ["ba9876543210", None])
+def test_what_other_training_splits_change_is_not_compared(tmp_path: Path, training_split: str | None) -> None:
+    assert set(LEARNED) == {"lesion_radiomics_error", "hallucinated_lesions"}
+    first = write_made_evaluation(tmp_path / "first", pairs=PAIRS, measures=MEASURES | LEARNED)
+    second = of_another_training_split(tmp_path / "second", training_split=training_split)
+    comparison = compared(first, second)
+    assert {each.measure.name for each in comparison.differences} == set(MEASURES)
+    for name in LEARNED:
+        sentence = (
+            f"measure {name}: learned from training splits that are not known to be one in a and b, so not compared"
+        )
+        assert sentence in comparison.unlike
+        assert sentence in comparison_markdown(comparison)
+
+
+def test_of_one_training_split_they_are_compared_and_must_be_alike(tmp_path: Path) -> None:
+    first = write_made_evaluation(tmp_path / "first", pairs=PAIRS, measures=MEASURES | LEARNED)
+    second = write_made_evaluation(tmp_path / "second", pairs=PAIRS, measures=MEASURES | LEARNED)
+    assert {each.measure.name for each in compared(first, second).differences} == {*MEASURES, *LEARNED}
+    with pytest.raises(ValueError, match="different images under one pair_id"):
+        compared(first, of_another_training_split(second, training_split="0123456789ab"))
 
 
 def test_another_patient_is_refused(first: Path, second: Path) -> None:

@@ -17,7 +17,7 @@ from monai.engines import PrepareBatchExtraInput, SupervisedEvaluator
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from bundle.collection.datalist import datalist_hash
+from bundle.collection.datalist import datalist_hash, split_hash
 from bundle.evaluation.handler import EvaluationHandler
 from bundle.preparation import save_prepared
 from bundle.records import Canvas, PreparedView, ViewGeometry
@@ -408,7 +408,7 @@ def test_the_summary_averages_the_rows(evaluated: Path) -> None:
                 assert cell["mean"] == pytest.approx(np.mean(values), abs=2e-6)
 
 
-def test_the_protocol_states_what_changes_the_figures(evaluated: Path) -> None:
+def test_the_protocol_states_what_changes_the_figures(evaluated: Path, tmp_path: Path) -> None:
     protocol = json.loads((evaluated / "summary.json").read_text())["protocol"]
     assert protocol["canvas"] == {"rows": 24, "columns": 16, "spacing_mm": 2.0}
     assert (protocol["data_range"], protocol["mask_growth_mm"]) == (1.0, 2.0)
@@ -416,6 +416,7 @@ def test_the_protocol_states_what_changes_the_figures(evaluated: Path) -> None:
     assert (protocol["interval"]["resamples"], protocol["interval"]["seed"]) == (200, 0)
     assert list(protocol["baselines"]) == ["source_copied", "mean_target", "nearest_source", "linear_regression"]
     assert "chosen on the same images" in protocol["margins"]
+    assert protocol["training_split"] == split_hash(write_made_collection(tmp_path), "training")
 
 
 def test_batches_and_order_change_no_byte(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def write_made_evaluation(
             "images": "both views <b>prepared</b> alike",
             "canvas": {"rows": ROWS, "columns": COLUMNS, "spacing_mm": SPACING_MM},
             "data_range": 1.0,
+            "training_split": "0123456789ab",
             "interval": {"level": 0.95, "resamples": 2000, "seed": 0},
         },
         "measures": described,

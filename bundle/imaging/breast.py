@@ -76,7 +76,10 @@ def _breast_region(small: np.ndarray, absent: np.ndarray) -> np.ndarray:
     if present.size == 0 or present.max() - present.min() < LEAST_CONTRAST:
         raise ValueError("no breast found: the picture is uniform")
     smoothed = ndimage.gaussian_filter(small, 1.0)
-    values = smoothed[~absent]
+    # Padding that fills whole rows or columns is no film and tells nothing. All other padding is air that the device
+    # suppressed (PS3.3 section C.7.5.1.1.2): without it the two classes would be fat and dense tissue.
+    no_film = absent.all(axis=1, keepdims=True) | absent.all(axis=0)
+    values = smoothed[~no_film]
     split = threshold_otsu(np.clip(values, 0.0, 1.0) ** TONE_POWER) ** (1.0 / TONE_POWER)
     background, fat = np.median(values[values <= split]), np.quantile(values[values > split], FAT_QUANTILE)
     skin = background + SKIN_LEVEL * (fat - background)

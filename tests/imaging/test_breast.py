@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from bundle.imaging.breast import segment_breast
 from bundle.imaging.orientation import chest_wall_is_right
+from bundle.preparation import load_prepared_image
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
 ROWS, COLUMNS = 300, 240
@@ -133,6 +134,14 @@ def test_padding_is_no_breast():
     assert not mask[:, COLUMNS:].any()
 
 
+def test_padding_that_covers_the_air_is_background(prepared_collection):
+    for path in sorted((prepared_collection / "images").glob("*_image.nii"))[:4]:
+        # Above, below and to the right the film goes on, as on a detector; a phantom's breast has a bright middle.
+        film = np.pad(load_prepared_image(path), ((20, 20), (0, 40)))
+        breast = segment_breast(film, spacing_mm=1.0)
+        assert dice(segment_breast(film, film == 0, spacing_mm=1.0), breast) > 0.98
+
+
 @pytest.mark.parametrize("upside_down", [False, True])
 def test_a_region_that_leans_and_meets_the_chest_wall_only_above_the_nipple_is_kept(upside_down):
     row, column = np.mgrid[:ROWS, :COLUMNS]
@@ -215,15 +224,26 @@ REAL_FILMS = {
 }
 
 
-@pytest.mark.parametrize("name", REAL_FILMS)
-def test_real_films(name):
+def read_real_film(name: str) -> np.ndarray:
     path = REAL / f"{name}.png"
     if not path.exists():
         pytest.skip(f"the real films are not here ({path.parent.name})")
     stored = np.asarray(Image.open(path))
-    mask = segment_breast(stored.astype(np.float32) / np.iinfo(stored.dtype).max, spacing_mm=0.2)
+    return stored.astype(np.float32) / np.iinfo(stored.dtype).max
+
+
+@pytest.mark.parametrize("name", REAL_FILMS)
+def test_real_films(name):
+    mask = segment_breast(read_real_film(name), spacing_mm=0.2)
     expected = REAL_FILMS[name]
     assert chest_wall_is_right(mask) is expected["right"]
     assert [point for point in expected["breast"] if not mask[point]] == []
     assert [point for point in expected["other"] if mask[point]] == []
     assert ndimage.label(mask)[1] == 1
+
+
+@pytest.mark.parametrize("name", REAL_FILMS)
+def test_real_films_whose_air_is_declared_as_padding(name):
+    film = read_real_film(name)
+    breast = segment_breast(film, spacing_mm=0.2)
+    assert dice(segment_breast(film * breast, ~breast, spacing_mm=0.2), breast) > 0.99

@@ -104,13 +104,11 @@ def find_views(
     mask_rows = [] if masks is None else list(read_rows(masks, required=("image", "mask")))
     pseudonyms = read_or_make_key(key)
     files, rejections = _list_files(root)
-    scanned = _scan(files, root=root, workers=workers)
-    rejections.extend(_reject(each.name, each.reason) for each in scanned if each.reason)
+    # A mask that was saved with its film's headers would pass for one more exposure of the view.
     named_as_mask = {PurePosixPath(row["mask"]) for _, row in mask_rows}
-    others = sum(
-        each.exposure is None and not each.segments and not each.reason and each.name not in named_as_mask
-        for each in scanned
-    )
+    scanned = _scan([name for name in files if name not in named_as_mask], root=root, workers=workers)
+    rejections.extend(_reject(each.name, each.reason) for each in scanned if each.reason)
+    others = sum(each.exposure is None and not each.segments and not each.reason for each in scanned)
     if others:
         rejections.append(_reject(PurePosixPath("."), f"{others} file(s) are no DICOM images and were passed over"))
 

@@ -126,6 +126,21 @@ def test_a_table_names_masks_by_path_or_uid_and_a_bad_row_costs_its_view(source,
     assert reasons["."].startswith("1 file(s) are no DICOM images")  # note.txt: the named masks are not counted
 
 
+def test_a_mask_that_was_saved_with_its_films_headers_is_no_film(source, key, tmp_path):
+    film(source / "cc.dcm", "1.1")
+    film(source / "cc_mask.dcm", "1.9")  # of the same time, and behind its film by path
+    film(source / "mlo.dcm", "1.2", view="MLO")
+    film(source / "a_mask_mlo.dcm", "1.2", view="MLO")  # the very same headers, and before its film by path
+    table = tmp_path / "masks.csv"
+    table.write_text("image,mask\ncc.dcm,cc_mask.dcm\n1.2,a_mask_mlo.dcm\n")
+    views, reasons = found(source, key, masks=table)
+    assert [(view.image_path.name, view.lesions[0].mask_paths[0].name, view.flags) for view in views] == [
+        ("cc.dcm", "cc_mask.dcm", ()),
+        ("mlo.dcm", "a_mask_mlo.dcm", ()),
+    ]
+    assert not reasons
+
+
 def test_links_pipes_and_rubbish_are_left_out_with_their_reason(source, key, tmp_path):
     film(tmp_path / "outside" / "secret.dcm", "1.9")
     film(source / "cc.dcm", "1.1")

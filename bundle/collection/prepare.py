@@ -295,7 +295,7 @@ def _open_output(output: Path, *, settings: Mapping[str, Any], versions: Mapping
 def _remove_leftovers(output: Path, *, names: set[str] | None) -> None:
     """Remove what workers that died were writing and, where names are given, the files of all other views."""
     for path in (path for folder in _FOLDERS for path in (output / folder).iterdir()):
-        name = path.name.partition(".")[0] if path.suffix == ".json" else path.name.rpartition("_")[0]
+        name = path.stem if path.suffix == ".json" else path.name.rpartition("_")[0]
         if path.name.startswith(".") or (names is not None and name not in names):
             path.unlink()
 

@@ -100,7 +100,7 @@ def test_a_missing_column_ends_the_reading(source):
         found(source, "patient,side\nA1,L\n")
 
 
-def prepare_table(tmp_path, source, rows):
+def prepare_table(tmp_path, source, rows, *, overwrite=False):
     table = tmp_path / "table.csv"
     with table.open("w", newline="") as stream:
         csv.writer(stream).writerows([("patient", "side", "view", "image", "mask", "spacing"), *rows])
@@ -113,8 +113,24 @@ def prepare_table(tmp_path, source, rows):
         fractions={Split.TRAINING: 0.5, Split.VALIDATION: 0.25, Split.TEST: 0.25},
         seed=0,
         workers=1,
+        overwrite=overwrite,
         side_files=SideFiles(table=table),
     )
+
+
+def test_overwriting_keeps_the_views_of_patients_with_a_point_in_their_name(source, tmp_path):
+    row, column = np.mgrid[:150, :110]
+    breast = Image.fromarray(np.clip(60 - np.hypot(row - 75, column), 0, 50).astype(np.uint8))
+    rows = [
+        (patient, "L", view, f"{patient}{view}.png", "", "1")
+        for patient in ("A.1", "B.1", "C.1")
+        for view in ViewPosition
+    ]
+    for _, _, _, name, _, _ in rows:
+        breast.save(source / name)
+    for overwrite in (False, True):
+        summary = prepare_table(tmp_path, source, rows, overwrite=overwrite)
+        assert sum(summary.pairs.values()) == 3
 
 
 @pytest.mark.skipif(not (REAL / "cbis-ddsm").is_dir(), reason="the real films are not here (../shared/real)")

@@ -28,7 +28,7 @@ from bundle.datasets.pseudonym import Pseudonyms, read_or_make_key
 from bundle.dicom.elements import element_texts
 from bundle.dicom.exposure import Exposure, read_exposure
 from bundle.dicom.parsing import read_header
-from bundle.dicom.segmentation import Segment, find_segments, is_segmentation
+from bundle.dicom.segmentation import Segment, find_segments, is_segmentation, referenced_images
 from bundle.records import Lesion, Rejection, View
 from bundle.vocabulary import Laterality, ViewPosition
 
@@ -38,6 +38,7 @@ _FEW_FILES = 256
 # Headers take about a millisecond each: handing files over one by one would cost as much as reading them.
 _BATCH_FILES = 64
 _DICOM_SUFFIXES = (".dcm", ".dicom")
+_MASK_COLUMNS = ("image", "mask")
 _LESION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 _Group = tuple[str, str, Laterality, ViewPosition]
@@ -53,6 +54,7 @@ class _Scanned:
         uid: SOP Instance UID of a Segmentation.
         segments: of a Segmentation.
         reason: why a DICOM file is left out.
+        lost_images: SOP Instance UIDs of the images that a Segmentation names which is left out.
     """
 
     name: PurePosixPath
@@ -60,6 +62,7 @@ class _Scanned:
     uid: str = ""
     segments: tuple[Segment, ...] = ()
     reason: str = ""
+    lost_images: frozenset[str] = frozenset()
 
 
 @dataclass(kw_only=True)
@@ -101,12 +104,14 @@ def find_views(
     if not source.is_dir():
         raise FileNotFoundError(f"source folder {source} does not exist")
     root = source.resolve()
-    mask_rows = [] if masks is None else list(read_rows(masks, required=("image", "mask")))
+    mask_rows = [] if masks is None else _read_mask_rows(masks)
     pseudonyms = read_or_make_key(key)
     files, rejections = _list_files(root)
     # A mask that was saved with its film's headers would pass for one more exposure of the view.
     named_as_mask = {PurePosixPath(row["mask"]) for _, row in mask_rows}
-    scanned = _scan([name for name in files if name not in named_as_mask], root=root, workers=workers)
+    scanned = [
+        each for each in _scan(files, root=root, workers=workers) if each.segments or each.name not in named_as_mask
+    ]
     rejections.extend(_reject(each.name, each.reason) for each in scanned if each.reason)
     others = sum(each.exposure is None and not each.segments and not each.reason for each in scanned)
     if others:
@@ -124,7 +129,7 @@ def find_views(
     for name, exposure in chosen.values():
         lesions = found.of_image[exposure.image_uid]
         if lesions.is_incomplete:
-            rejections.append(_reject(name, "a mask of this view that the table names cannot be used"))
+            rejections.append(_reject(name, "a mask of this view cannot be used; the row of the mask says why"))
             continue
         views.append(
             View(
@@ -140,6 +145,14 @@ def find_views(
     return sorted(views, key=lambda view: (view.patient_id, view.study_id, view.laterality, view.view_position)), (
         rejections
     )
+
+
+def _read_mask_rows(table: Path) -> list[tuple[int, dict[str, str]]]:
+    """Read the table of masks; a path may be written as on another system, with backslashes."""
+    return [
+        (line, {**row, **{column: row[column].replace("\\", "/") for column in _MASK_COLUMNS}})
+        for line, row in read_rows(table, required=_MASK_COLUMNS)
+    ]
 
 
 def _list_files(root: Path) -> tuple[list[PurePosixPath], list[Rejection]]:
@@ -193,7 +206,10 @@ def _scan_file(root: Path, name: PurePosixPath) -> _Scanned:
             return _Scanned(name=name)
         if is_segmentation(dataset):
             uid = "".join(element_texts(dataset, "SOPInstanceUID")[:1])
-            return _Scanned(name=name, uid=uid, segments=tuple(find_segments(dataset)))
+            try:
+                return _Scanned(name=name, uid=uid, segments=tuple(find_segments(dataset)))
+            except ValueError as error:
+                return _Scanned(name=name, reason=str(error), lost_images=frozenset(referenced_images(dataset)))
         return _Scanned(name=name, exposure=read_exposure(dataset))
     except OSError as error:
         return _Scanned(name=name, reason=f"cannot be read ({type(error).__name__})")
@@ -261,9 +277,17 @@ class _Masks:
         self.chosen_uids = {group: exposure.image_uid for group, (_, exposure) in chosen.items()}
 
     def add_segmentations(self, scanned: Sequence[_Scanned], *, pseudonyms: Pseudonyms) -> Iterator[Rejection]:
-        """Add the segments to the images that they reference; yield what has no image."""
+        """Add the segments to the images that they reference; yield what has no image.
+
+        An image whose segmentation is left out is incomplete: it would pass for one without that lesion.
+        """
         seen: set[str] = set()
         for each in scanned:
+            for image_uid in each.lost_images & self.exposures.keys():
+                if (lost := self.of_image.get(image_uid)) is not None:
+                    lost.is_incomplete = True
+                else:
+                    self._flag_taken_instead(image_uid)
             if each.segments and each.uid and each.uid in seen:
                 yield _reject(each.name, "has the same SOP Instance UID as another segmentation, which is kept")
                 continue
@@ -307,8 +331,11 @@ class _Masks:
         """Say why an image has no mask from here; flag the view that was taken instead of it."""
         if uid not in self.exposures:
             return "the image that the mask belongs to is not here, or is left out"
-        self.of_image[self.chosen_uids[_group(self.exposures[uid])]].flags.append("mask_on_other_image")
+        self._flag_taken_instead(uid)
         return "the image that the mask belongs to is passed over for another one of the same view"
+
+    def _flag_taken_instead(self, uid: str) -> None:
+        self.of_image[self.chosen_uids[_group(self.exposures[uid])]].flags.append("mask_on_other_image")
 
 
 def _reject(name: PurePosixPath, reason: str) -> Rejection:

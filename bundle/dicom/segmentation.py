@@ -21,6 +21,8 @@ from bundle.dicom.parsing import read_dataset
 
 # A mammogram has a handful of lesions: beyond it a header is not believed.
 MOST_FRAMES = 1024
+# Label Map Segmentation Storage, of the standard since 2024: known as a segmentation, but not read.
+LABEL_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"
 UNCOMPRESSED = ([ImplicitVRLittleEndian], [ExplicitVRLittleEndian], [DeflatedExplicitVRLittleEndian])
 # A segmentation of probabilities or occupancies marks the lesion where at least half of the greatest is reached.
 FRACTION = 0.5
@@ -45,7 +47,7 @@ class Segment:
 
 def is_segmentation(dataset: pydicom.Dataset) -> bool:
     """Tell a DICOM Segmentation by its SOP class."""
-    return element_texts(dataset, "SOPClassUID")[:1] == [SegmentationStorage]
+    return element_texts(dataset, "SOPClassUID")[:1] in ([SegmentationStorage], [LABEL_MAP_STORAGE])
 
 
 def find_segments(dataset: pydicom.Dataset) -> list[Segment]:
@@ -92,6 +94,13 @@ def find_segments(dataset: pydicom.Dataset) -> list[Segment]:
         Segment(image_uid=image, number=number, tracking_uid=tracking[number], frames=tuple(indices))
         for (image, number), indices in sorted(found.items())
     ]
+
+
+def referenced_images(dataset: pydicom.Dataset) -> set[str]:
+    """Give the SOP Instance UIDs of all images that a Segmentation names, whether or not its headers fit each other."""
+    shared = element_items(dataset, "SharedFunctionalGroupsSequence")
+    per_frame = element_items(dataset, "PerFrameFunctionalGroupsSequence")
+    return _source_images([*shared, *per_frame]) or _referenced_in_series(dataset)
 
 
 def read_frames(path: Path, frames: Sequence[int]) -> np.ndarray:

@@ -9,6 +9,7 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from bundle.datasets import dicom_folder
 from bundle.datasets.dicom_folder import find_views
+from bundle.dicom.segmentation import LABEL_MAP_STORAGE
 from tests.dicom.film_files import film_dataset, ramp
 from tests.dicom.segmentation_files import item, write_segmentation
 
@@ -92,7 +93,6 @@ def test_segmentations_find_their_images_and_lesions_match_by_tracking_uid_only(
     write_segmentation(
         source / "seg2.dcm", [mask, mask], images=["1.1", "1.3"], numbers=[1, 1], SOPInstanceUID="1.2.78"
     )
-    write_segmentation(source / "bad.dcm", [mask], images=["1.1"], numbers=[1], SegmentationType="LABELMAP")
     (cc, mlo), reasons = found(source, key)
     assert [(each.mask_paths[0].name, each.mask_frames) for each in cc.lesions] == [
         ("seg1.dcm", (0,)),
@@ -103,7 +103,44 @@ def test_segmentations_find_their_images_and_lesions_match_by_tracking_uid_only(
     assert cc.flags == ("mask_on_other_image",)
     assert "not here, or is left out" in reasons["seg1.dcm"]
     assert "passed over for another one" in reasons["seg2.dcm"]
-    assert "Segmentation Type" in reasons["bad.dcm"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"NumberOfFrames": 2}, "functional groups for 1"),
+        ({"SegmentationType": "LABELMAP"}, "Segmentation Type"),
+        ({"SegmentationType": "LABELMAP", "SOPClassUID": LABEL_MAP_STORAGE}, "Segmentation Type"),
+    ],
+)
+def test_a_segmentation_that_cannot_be_used_costs_its_view(source, key, attributes, reason):
+    film(source / "cc.dcm", "1.1")
+    film(source / "mlo.dcm", "1.2", view="MLO")
+    write_segmentation(source / "seg.dcm", [ramp(bits=12) > 4000], images=["1.1"], numbers=[1], **attributes)
+    (view,), reasons = found(source, key)
+    assert (view.view_position, view.flags) == ("MLO", ())
+    assert "a mask of this view cannot be used" in reasons["cc.dcm"]
+    assert reason in reasons["seg.dcm"]
+
+
+def test_a_segmentation_that_cannot_be_used_flags_the_view_that_was_taken_instead_of_its_own(source, key):
+    film(source / "early.dcm", "1.1", time="090000")
+    film(source / "late.dcm", "1.2")
+    write_segmentation(
+        source / "seg.dcm", [ramp(bits=12) > 4000], images=["1.1"], numbers=[1], SegmentationType="LABELMAP"
+    )
+    (view,), _ = found(source, key)
+    assert (view.image_path.name, view.flags) == ("late.dcm", ("mask_on_other_image",))
+
+
+def test_a_table_may_write_paths_with_backslashes(source, key, tmp_path):
+    film(source / "sub" / "cc.dcm", "1.1")
+    (source / "sub" / "mask.png").write_bytes(b"\x89PNG")
+    table = tmp_path / "masks.csv"
+    table.write_text("image,mask\nsub\\cc.dcm,sub\\mask.png\n")
+    (view,), reasons = found(source, key, masks=table)
+    assert [lesion.mask_paths[0].name for lesion in view.lesions] == ["mask.png"]
+    assert not reasons
 
 
 def test_a_table_names_masks_by_path_or_uid_and_a_bad_row_costs_its_view(source, key, tmp_path):

@@ -1,7 +1,8 @@
 """INbreast: films by their names, the table with semicolons, outlines (doi 10.1016/j.acra.2011.09.014).
 
 - ``AllDICOMs/<image id>_<patient hash>_MG_<L|R>_<CC|ML>_ANON.dcm``: patient, side and view (``ML`` is the MLO).
-- ``INbreast.csv``: density (ACR) and BI-RADS category of each image, joined by File Name = image id.
+- ``INbreast.csv``: month of the examination, density (ACR) and BI-RADS category of each image, joined by File Name =
+  image id.
 - ``AllXML/<image id>.xml``: the outlines (`bundle.datasets.property_list`); a normal image has none.
 
 Lesions have no identifier that both views share, so their identifiers name the view: ``cc_mass_1``.
@@ -32,6 +33,8 @@ _NAME = re.compile(
 )
 _VIEWS = {"CC": ViewPosition.CC, "ML": ViewPosition.MLO, "MLO": ViewPosition.MLO}
 _DENSITIES = frozenset("1234")
+# As 201001; some copies may have the day, too.
+_DATE = re.compile(r"[0-9]{6}([0-9]{2})?")
 _ASSESSMENTS = frozenset(("0", "1", "2", "3", "4", "4a", "4b", "4c", "5", "6"))
 _SUSPICIOUS = ("4", "5", "6")
 _POINT_NAME = re.compile(r"point \d+")
@@ -58,6 +61,7 @@ class ImageRow:
         where: table and line, for messages.
         laterality: None when it is not L or R.
         view: the table's word: CC or MLO, once FB.
+        date: year and month of the acquisition, as 201001; empty when it is something else.
         density: ACR, 1 to 4; empty when it is something else.
         assessment: BI-RADS category, 1 to 6 with 4a, 4b, 4c; empty when it is something else.
     """
@@ -65,6 +69,7 @@ class ImageRow:
     where: str
     laterality: Laterality | None
     view: str
+    date: str
     density: str
     assessment: str
 
@@ -78,9 +83,10 @@ class _LesionDraft:
 def find_views(source: Path) -> tuple[list[View], list[Rejection]]:
     """Find the views of INbreast below a folder.
 
-    A film without a table row stays, flagged ``no_table_row``: its name tells all that is needed. Further flags:
-    ``region_name_unknown``; ``regions_unknown`` for a property list that holds a contour of the pectoral muscle alone;
-    ``suspicious_without_region`` for a category of 4 and more without an outline.
+    The month of the examination is that of the table: films of different months are no pair. A film without a table
+    row stays, flagged ``no_table_row``; its name tells all but the month, so it pairs with films of unknown month.
+    Further flags: ``region_name_unknown``; ``regions_unknown`` for a property list that holds a contour of the pectoral
+    muscle alone; ``suspicious_without_region`` for a category of 4 and more without an outline.
 
     Args:
         source: folder that holds ``INbreast.csv``, ``AllDICOMs`` and ``AllXML``.
@@ -140,11 +146,12 @@ def _read_table(path: Path) -> tuple[dict[str, ImageRow], list[Rejection]]:
         if reason:
             rejections.append(Rejection(path=where, stage=STAGE, reason=reason))
             continue
-        assessment = row["Bi-Rads"].lower()
+        date, assessment = row.get("Acquisition date", ""), row["Bi-Rads"].lower()
         rows[image_id] = ImageRow(
             where=where,
             laterality=Laterality(row["Laterality"]) if row["Laterality"] in set(Laterality) else None,
             view=row["View"],
+            date=date if _DATE.fullmatch(date) else "",
             density=row["ACR"] if row["ACR"] in _DENSITIES else "",
             assessment=assessment if assessment in _ASSESSMENTS else "",
         )
@@ -197,6 +204,7 @@ def _view(path: Path, name: re.Match[str], *, row: ImageRow | None, root: Path) 
         density=row.density if row else "",
         assessment=assessment,
         flags=tuple(flags),
+        study_id=row.date if row else "",
     )
 
 

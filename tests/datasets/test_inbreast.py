@@ -54,6 +54,23 @@ def test_name_and_table_make_the_view(tmp_path):
     assert lesion.contours == (((10.0, 10.0), (30.0, 10.0), (30.0, 30.0), (10.0, 30.0)),)
 
 
+def test_views_of_different_examinations_are_no_pair(tmp_path):
+    later = ("3_9ac1_MG_L_CC_ANON.dcm", "4_9ac1_MG_L_ML_ANON.dcm")
+    dates = {1: ("CC", 200801), 3: ("CC", 201001), 4: ("MLO", 201001)}
+    rows = [f"L;{view};{date};{image};3;2" for image, (view, date) in dates.items()]
+    write(tmp_path, films=(CC, *later), table=rows)
+    (pair,), (alone,) = pair_views(find_views(tmp_path)[0])
+    assert (pair.pair_id, pair.cc.image_path.name, pair.mlo.image_path.name) == ("9ac1_201001_L", *later)
+    assert alone.path.endswith(CC)
+
+
+@pytest.mark.parametrize("date", ["", "removed", "../1"])
+def test_views_without_a_date_are_a_pair(tmp_path, date):
+    write(tmp_path, table=(f"L;CC;{date};1;3;2", f"L;MLO;{date};2;3;2"))
+    (pair,), _ = pair_views(find_views(tmp_path)[0])
+    assert pair.pair_id == "9ac1_L"
+
+
 def test_lesions_of_the_two_views_are_never_taken_for_the_same(tmp_path):
     write(tmp_path, regions={1: [("Mass", SQUARE)], 2: [("Mass", SQUARE)]})
     (pair,), _ = pair_views(find_views(tmp_path)[0])

@@ -44,6 +44,7 @@ _ABNORMALITIES = {
     "calcifications": "calcification",
     "cluster": "cluster",
     "spiculated region": "spiculated_region",
+    "espiculated region": "spiculated_region",
     "asymmetry": "asymmetry",
     "assymetry": "asymmetry",
     "distortion": "distortion",

@@ -110,11 +110,10 @@ def test_calcifications_in_a_cluster_are_part_of_it_and_all_others_one_lesion(tm
     assert view.flags == ()
 
 
-def test_a_spiculated_region_belongs_to_the_mass_inside(tmp_path):
+@pytest.mark.parametrize("name", ["Spiculated Region", "Espiculated Region"])  # as typed there, too
+def test_a_spiculated_region_belongs_to_the_mass_inside(tmp_path, name):
     around = [(0, 0), (0, 40), (40, 40), (40, 0)]
-    view = lesions_of(
-        tmp_path, ("Spiculated Region", around), ("Mass", SQUARE), ("Spiculated Region", shifted(around, 200))
-    )
+    view = lesions_of(tmp_path, (name, around), ("Mass", SQUARE), (name, shifted(around, 200)))
     assert [(lesion.lesion_id, len(lesion.contours)) for lesion in view.lesions] == [
         ("cc_mass_1", 2),
         ("cc_spiculated_region_1", 1),

@@ -36,7 +36,8 @@ def split_patients(patient_ids: Iterable[str], *, fractions: Mapping[Split, floa
     """Assign every patient to one split.
 
     Patients are ranked by a hash of seed and identifier, and the ranks are cut: the order of the input and repeated
-    identifiers change nothing, and a patient's rank does not depend on who else is in the collection.
+    identifiers change nothing. Added patients keep the order of the others but move the cuts: those near a cut change
+    their split.
 
     Args:
         patient_ids: identifiers over the whole collection, repeats allowed.

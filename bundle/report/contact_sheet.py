@@ -8,7 +8,6 @@ a round outline beside it.
 from __future__ import annotations
 
 import base64
-import csv
 import html
 import io
 from collections import Counter
@@ -21,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bundle.atomic import replacing
 from bundle.collection.prepared_table import files_of_view, read_pairs
+from bundle.datasets.csv_rows import read_rows
 from bundle.preparation import load_prepared
 from bundle.records import PreparedView
 from bundle.vocabulary import ViewPosition
@@ -39,7 +39,6 @@ BREAST_COLOUR = (0, 210, 130)
 LESION_COLOUR = (255, 210, 0)
 CHEST_WALL_COLOUR = (240, 60, 60)
 JPEG_QUALITY = 85
-MOST_LISTED_REJECTIONS = 1000
 
 TILE_ROWS = TEXT_LINES * LINE_ROWS + VIEW_ROWS + GAP
 TILE_COLUMNS = 2 * (BAR_COLUMNS + VIEW_COLUMNS + GAP) + GAP
@@ -275,13 +274,11 @@ def _foot(prepared: Path, flag_counts: Counter[str], *, pairs: int, flagged: int
     )
     rejected = prepared / "rejected.csv"
     if rejected.is_file():
-        with rejected.open(newline="", encoding="utf-8", errors="replace") as stream:
-            lines = list(csv.reader(stream))[1:]
-        cells = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>\n"
-            for line in lines[:MOST_LISTED_REJECTIONS]
+        # Counts alone: paths, which reasons quote, too, may name patients.
+        stages = Counter(row["stage"] for _, row in read_rows(rejected, required=("stage",)))
+        rows = "".join(
+            f"<tr><td>{count}</td><td>{html.escape(stage)}</td></tr>\n" for stage, count in sorted(stages.items())
         )
-        more = f"<p>and {len(lines) - MOST_LISTED_REJECTIONS} more in rejected.csv</p>\n"
-        text += f"<h2>{len(lines)} left out</h2>\n<table>\n{cells}</table>\n"
-        text += more if len(lines) > MOST_LISTED_REJECTIONS else ""
+        text += f"<h2>{stages.total()} left out</h2>\n<table>\n{rows}</table>\n"
+        text += "<p>By stage; files and reasons are in rejected.csv.</p>\n"
     return text + "</html>\n"

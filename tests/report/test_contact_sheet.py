@@ -109,6 +109,18 @@ def test_hostile_and_damaged_content_is_shown_as_text_or_as_unreadable(prepared_
     assert "both:x; &lt;script&gt;alert(1)&lt;/script&gt;; mlo:y" in text
 
 
+def test_what_was_left_out_is_counted_by_stage_without_paths(prepared_collection, tmp_path):
+    folder = changed_copy(prepared_collection, tmp_path / "prepared")
+    rows = [("doe/cc.dcm", "read", "damaged"), ("doe/m.dcm", "read", "doe/m.dcm: cut"), ("doe/x.dcm", "<b>", "of doe")]
+    with (folder / "rejected.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("path", "stage", "reason"), *rows])
+    text = write_contact_sheet(folder, tmp_path / "sheet").page.read_text()
+    assert "<h2>3 left out</h2>" in text
+    assert "<tr><td>2</td><td>read</td></tr>" in text
+    assert "<tr><td>1</td><td>&lt;b&gt;</td></tr>" in text
+    assert "doe" not in re.sub(r'"data:[^"]*"', "", text)
+
+
 def test_a_folder_without_pairs_is_refused_and_leaves_no_page(prepared_collection, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds no pairs\.csv"):
         write_contact_sheet(tmp_path, tmp_path / "sheet")

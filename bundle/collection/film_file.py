@@ -1,4 +1,4 @@
-"""The film of a view of the catalogue, from whichever kind of file it is: DICOM, or a PNG or TIFF picture."""
+"""The film of a view of the catalogue, from whichever kind of file it is: DICOM, or a PNG, TIFF or JPEG picture."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from bundle.dicom.masks import PICTURE_STARTS
 from bundle.dicom.read import read_film
 from bundle.records import Film, View
 
+# Films may be JPEG, masks not: its losses would give them values that mean nothing.
+_FILM_STARTS = (*PICTURE_STARTS, b"\xff\xd8\xff")
 # TIFF tags (TIFF 6.0, section 8).
 _BITS_PER_SAMPLE = 258
 _PHOTOMETRIC_INTERPRETATION = 262
@@ -29,22 +31,23 @@ def read_view_film(view: View) -> Film:
     """
     with view.image_path.open("rb") as file:
         start = file.read(4)
-    film = read_picture(view.image_path) if start.startswith(PICTURE_STARTS) else read_film(view.image_path)
+    film = read_picture(view.image_path) if start.startswith(_FILM_STARTS) else read_film(view.image_path)
     return film if view.spacing_mm is None else replace(film, spacing_mm=view.spacing_mm)
 
 
 def read_picture(path: Path) -> Film:
-    """Read a grey PNG or TIFF picture as a film: the full range of its type becomes [0, 1], brighter stays brighter.
+    """Read a grey PNG, TIFF or JPEG picture as a film: the full range of its type becomes [0, 1].
 
-    The range of the type, not of the image: a dark film stays dark. A colour picture is taken where its three channels
-    are equal. Resolution tags are not believed, for editors write 72 or 96 dpi into anything: the film has no spacing.
+    Brighter stays brighter. It is the range of the type, not of the image: a dark film stays dark. A colour picture is
+    taken where its three channels are equal. Resolution tags are not believed, for editors write 72 or 96 dpi into
+    anything: the film has no spacing.
 
     Raises:
         OSError: the file cannot be opened.
         ValueError: the file is damaged, or holds no single grey image of 8 to 16 bits.
     """
     try:
-        with Image.open(path, formats=("PNG", "TIFF")) as image:
+        with Image.open(path, formats=("PNG", "TIFF", "JPEG")) as image:
             size, mode, frames = image.size, image.mode, getattr(image, "n_frames", 1)
             tags = dict(getattr(image, "tag_v2", {}))
             pixels = np.asarray(image) if _has_possible_size(size) and frames == 1 else None

@@ -4,7 +4,7 @@ The table is a CSV file with a row per image and lesion:
 
 - ``patient``: an identifier of letters, digits, ``_``, ``.`` and ``-``; it appears in tables and file names;
 - ``side``: L or R (or LEFT, RIGHT); ``view``: CC or MLO;
-- ``image``: PNG or TIFF (grey, 8 or 16 bits) or DICOM file, relative to the source folder;
+- ``image``: PNG or TIFF (grey, 8 or 16 bits), JPEG (grey, 8 bits) or DICOM file, relative to the source folder;
 - ``mask`` (optional): the lesion's mask, PNG, TIFF, NIfTI or DICOM; empty = none. Several rows of one image are several
   lesions;
 - ``lesion`` (optional): the same name in both views where it is the same lesion;

@@ -26,6 +26,18 @@ def test_the_range_of_the_type_becomes_zero_to_one(tmp_path, suffix, dtype, top)
     assert pixels.max() == pytest.approx(0.5, abs=0.005)
 
 
+def test_a_jpeg_is_a_film_but_no_mask(tmp_path):
+    stored = ramp(bits=8).astype(np.uint8)
+    Image.fromarray(stored).save(tmp_path / "film.jpg", quality=95)
+    film = read_view_film(view(tmp_path / "film.jpg"))
+    assert film.spacing_mm is None
+    assert np.abs(film.pixels - stored / 255).max() < 0.02
+    Image.fromarray(stored).convert("RGB").save(tmp_path / "grey.jpg", quality=95)
+    assert np.abs(read_view_film(view(tmp_path / "grey.jpg")).pixels - stored / 255).max() < 0.02
+    with pytest.raises(ValueError, match=r"film\.jpg: a mask must be a DICOM, PNG, TIFF or NIfTI file"):
+        read_mask(tmp_path / "film.jpg")
+
+
 def test_a_big_endian_tiff_gives_the_same_values(tmp_path):
     stored = ramp(bits=16)
     Image.frombytes("I;16B", stored.shape[::-1], stored.astype(">u2").tobytes()).save(tmp_path / "film.tif")
@@ -84,10 +96,10 @@ def outcome(path):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow tells of tags that it skips
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
 def test_damaged_pictures_are_reasons(tmp_path, suffix):
     path = tmp_path / f"film{suffix}"
-    Image.fromarray(ramp(bits=16)).save(path)
+    Image.fromarray(ramp(bits=8).astype(np.uint8) if suffix == ".jpg" else ramp(bits=16)).save(path)
     whole = path.read_bytes()
     generator = np.random.default_rng(3)
     outcomes = []

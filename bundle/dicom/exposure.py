@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 
 from bundle.dicom.elements import element_items, element_numbers, element_texts
-from bundle.dicom.read import laterality, view_position
+from bundle.dicom.read import VIEW_CODES, laterality, view_position
 from bundle.vocabulary import Laterality, ViewPosition
 
 _FOR_PRESENTATION = (DigitalMammographyXRayImageStorageForPresentation, DigitalXRayImageStorageForPresentation)
@@ -40,6 +40,18 @@ _MODIFIERS = {
     **dict.fromkeys(("399161006", "R-102D2"), "a cleavage view"),
     **dict.fromkeys(("399011000", "R-102D1"), "an axillary tail view"),
     **dict.fromkeys(("441752004", "P2-00161"), "an anterior compression"),
+}
+# The other views of View Code Sequence (0054,0220), CID 4014, in the same codes.
+_OTHER_VIEWS = {
+    **dict.fromkeys(("399192008", "R-1024A", "399101009", "R-1024B"), "an exaggerated cranio-caudal view"),
+    **dict.fromkeys(("399196006", "R-10244"), "a caudo-cranial view"),
+    **dict.fromkeys(("399260004", "R-10224"), "a medio-lateral view"),
+    **dict.fromkeys(("399352003", "R-10228"), "a latero-medial view"),
+    **dict.fromkeys(("399099002", "R-10230"), "a latero-medial oblique view"),
+    **dict.fromkeys(("399188001", "R-102D0"), "a superolateral to inferomedial oblique view"),
+    **dict.fromkeys(("441555000", "R-40AAA"), "an inferomedial to superolateral oblique view"),
+    **dict.fromkeys(("127457009", "G-8310"), "a specimen"),
+    **{code: f"the view {position}" for code, position in VIEW_CODES.items()},
 }
 # Contact views have a factor of 1.0 to 1.1 by the breast's thickness; magnification stands give 1.4 to 2.
 _GREATEST_CONTACT_FACTOR = 1.3
@@ -85,6 +97,7 @@ def read_exposure(dataset: pydicom.Dataset) -> Exposure:
         term = "".join(element_texts(dataset, "ViewPosition")[:1]).upper()
         shown = f" ({term})" if _VIEW_TERM.fullmatch(term) else ""
         raise ValueError(f"View Position (0018,5101) and View Code Sequence (0054,0220) tell neither CC nor MLO{shown}")
+    _require_agreement(dataset, stated_position)
     if stated_side is None:
         raise ValueError("Image Laterality (0020,0062) and Laterality (0020,0060) tell neither L nor R")
     identifiers = {
@@ -165,6 +178,19 @@ def _require_standard(dataset: pydicom.Dataset) -> None:
         raise ValueError(f"a magnification: the Estimated Radiographic Magnification Factor (0018,1114) is {factor:g}")
     if element_texts(dataset, "PartialView")[:1] == ["YES"]:
         raise ValueError("a part of the breast, by Partial View (0028,1350)")
+
+
+def _require_agreement(dataset: pydicom.Dataset, position: ViewPosition) -> None:
+    """See that the View Code Sequence does not tell another view than View Position, which alone may be a rough word.
+
+    Codes that are in no table here contradict nothing.
+    """
+    codes = [
+        code for item in element_items(dataset, "ViewCodeSequence") for code in element_texts(item, "CodeValue")[:1]
+    ]
+    others = [_OTHER_VIEWS[code] for code in codes if code in _OTHER_VIEWS]
+    if others and position not in (VIEW_CODES.get(code) for code in codes):
+        raise ValueError(f"{others[0]}, by View Code Sequence (0054,0220); View Position (0018,5101) says {position}")
 
 
 def _time(dataset: pydicom.Dataset) -> str:

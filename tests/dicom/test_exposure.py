@@ -57,6 +57,8 @@ def test_the_view_comes_by_code_and_the_side_from_laterality(code, position):
         ({"BreastImplantPresent": "YES"}, 0, ("breast_implant",)),
         ({"ViewCodeSequence": view_code("399162004", modifiers=["442581004"])}, 0, ()),
         ({"EstimatedRadiographicMagnificationFactor": "1.07"}, 0, ()),
+        ({"ViewCodeSequence": view_code("SECRET")}, 0, ()),
+        ({"ViewCodeSequence": [*view_code("R-1024A"), *view_code("R-10242")]}, 0, ()),
     ],
 )
 def test_classes_are_ranked_and_peculiarities_flagged(attributes, rank, flags):
@@ -74,6 +76,10 @@ def test_classes_are_ranked_and_peculiarities_flagged(attributes, rank, flags):
         ({"ViewCodeSequence": view_code("399162004", modifiers=["442581004", "399226006"])}, "a rolled view"),
         ({"ViewCodeSequence": view_code("399162004", modifiers=["SECRET"])}, "not a standard view"),
         ({"ViewModifierCodeSequence": [item(CodeValue="399163009")]}, "a magnification"),
+        ({"ViewCodeSequence": view_code("R-1024A")}, r"an exaggerated cranio-caudal view, .* View Position .* says CC"),
+        ({"ViewCodeSequence": view_code("399101009")}, "an exaggerated cranio-caudal view"),
+        ({"ViewCodeSequence": view_code("399368009")}, "the view MLO, by View Code Sequence"),
+        ({"ViewCodeSequence": view_code("R-10224"), "ViewPosition": "MLO"}, "a medio-lateral view"),
         ({"EstimatedRadiographicMagnificationFactor": "1.8"}, r"a magnification: .* is 1\.8"),
         ({"PartialView": "YES"}, "a part of the breast"),
         ({"SOPClassUID": BreastTomosynthesisImageStorage}, "tomosynthesis, not a projection"),

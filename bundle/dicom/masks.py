@@ -50,17 +50,6 @@ def read_mask(path: Path) -> np.ndarray:
     return mask
 
 
-def is_mask(pixels: Path | np.ndarray, film_shape: tuple[int, int]) -> bool:
-    """Tell a mask from a crop by content: two values, and nearly the film's size.
-
-    Args:
-        pixels: a file, or an array ``[rows, columns]``.
-        film_shape: (rows, columns) of the film.
-    """
-    array = _read_pixels(pixels) if isinstance(pixels, Path) else pixels
-    return _nearly_film_sized(array.shape, film_shape) and _two_valued(array) is not None
-
-
 def choose_mask(
     paths: Sequence[Path], film_shape: tuple[int, int], *, frames: Sequence[int] = ()
 ) -> tuple[Path, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Place a prepared view on the canvas that the networks see, and lift it off again.
+"""Place a prepared view on the canvas that the networks see.
 
 Placing is a resampling to the canvas' spacing (`bundle.imaging.resampling`), then a shift by whole pixels: the chest
 wall at column 0, a CC in the middle rows, an MLO with its top at the top. Beyond the canvas the view is cropped.
@@ -65,44 +65,6 @@ def place_on_canvas(
     placed = np.zeros((canvas.rows, canvas.columns), dtype=resampled.dtype)
     placed[on_canvas] = resampled[on_view]
     return placed
-
-
-def lift_from_canvas(
-    placed: np.ndarray,
-    *,
-    shape: tuple[int, int],
-    view_position: ViewPosition,
-    canvas: Canvas,
-    spacing_mm: float,
-    scale: float,
-    is_mask: bool,
-) -> np.ndarray:
-    """Undo `place_on_canvas`; what the canvas cropped comes back as zero.
-
-    Args:
-        placed: ``[canvas.rows, canvas.columns]``.
-        shape: (rows, columns) that the result shall have: those of the array that was placed.
-        view_position: as it was placed.
-        canvas: as it was placed.
-        spacing_mm: that the result shall have.
-        scale: as it was placed.
-        is_mask: nearest neighbour, type kept; otherwise grey values, float32.
-
-    Returns:
-        ``shape``.
-
-    Raises:
-        ValueError: the array has another shape than the canvas.
-    """
-    if placed.shape != (canvas.rows, canvas.columns):
-        raise ValueError(f"got an array of {placed.shape}, the canvas has {(canvas.rows, canvas.columns)}")
-    canvas_spacing_mm = canvas.spacing_mm / scale
-    resampled_size = resampled_shape(shape, spacing_mm=spacing_mm, target_spacing_mm=canvas_spacing_mm)
-    on_canvas, on_view = _overlap(resampled_size, view_position=view_position, canvas=canvas)
-    resampled = np.zeros(resampled_size, dtype=placed.dtype)
-    resampled[on_view] = placed[on_canvas]
-    resample = resample_mask if is_mask else resample_image
-    return resample(resampled, spacing_mm=canvas_spacing_mm, target_spacing_mm=spacing_mm, shape=shape)
 
 
 def _overlap(

@@ -256,6 +256,25 @@ def test_other_settings_are_refused_unless_overwritten(source, prepared, tmp_pat
     assert json.loads((output / "preparation.json").read_text())["seed"] == 1
 
 
+def test_stopped_before_the_settings_are_written_the_same_command_goes_on(source, prepared, tmp_path, monkeypatch):
+    output = tmp_path / "output"
+    shutil.copytree(prepared[1], output)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    for folder in (output, tmp_path / "new"):
+        with monkeypatch.context() as patch:
+            patch.setattr("bundle.collection.prepare.write_json", stop)
+            with pytest.raises(KeyboardInterrupt):
+                prepare(source, folder, seed=1, overwrite=True)
+        assert not (folder / "datalist.json").exists()
+        assert not (folder / "pairs.csv").exists()
+        prepare(source, folder, seed=1, overwrite=True)
+        assert json.loads((folder / "preparation.json").read_text())["seed"] == 1
+        assert (folder / "datalist.json").exists()
+
+
 def test_a_changed_setting_redoes_what_depends_on_it(source, prepared, tmp_path):
     output = tmp_path / "output"
     shutil.copytree(prepared[1], output)

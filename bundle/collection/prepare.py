@@ -51,7 +51,7 @@ COLLECTIONS: Mapping[str, Callable[[Path], tuple[list[View], list[Rejection]]]] 
 
 _PREPARATION_NAME = "preparation.json"
 _FOLDERS = ("images", "views")
-_TABLES = ("pairs.csv", DATALIST_NAME, "radiomics.csv", "regions.csv", "rejected.csv", _PREPARATION_NAME)
+_TABLES = ("pairs.csv", DATALIST_NAME, "radiomics.csv", "regions.csv", "rejected.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,12 +284,15 @@ def _open_output(output: Path, *, settings: Mapping[str, Any], versions: Mapping
             _refuse_other_settings(preparation_path, settings)
     elif output.is_dir() and any(output.iterdir()):
         raise FileExistsError(f"output {output} holds other files and no {_PREPARATION_NAME}; give an empty folder")
-    for name in _FOLDERS:
-        (output / name).mkdir(parents=True, exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
     # A run that is stopped must not leave an older run's pairs beside newer settings or images.
     for name in _TABLES:
         (output / name).unlink(missing_ok=True)
+    # The older settings are replaced in one step, and new ones come before any other file: without settings the folder
+    # would be refused as somebody else's.
     write_json(preparation_path, {**settings, "versions": dict(versions)})
+    for name in _FOLDERS:
+        (output / name).mkdir(exist_ok=True)
 
 
 def _remove_leftovers(output: Path, *, names: set[str] | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from bundle.datasets.catalogue import (
     manifest_lines,
 )
 from bundle.records import Rejection, View
+from bundle.stopping import ending_with_a_sentence
 from scripts.arguments import path, refuse_unexpected, whole_number
 
 LISTERS: Mapping[str, Callable[[Path], tuple[list[View], list[Rejection]]]] = {
@@ -147,10 +147,8 @@ def table_lines(counts: Sequence[Count]) -> list[str]:
 
 def main() -> None:
     """Run the command; a wrong argument or a source that holds nothing ends it with one sentence."""
-    try:
+    with ending_with_a_sentence("catalogue", again="give the same command again, --workers 1 needs least"):
         fire.Fire(catalogue, name="python -m scripts.catalogue")
-    except (ValueError, OSError) as error:
-        sys.exit(f"catalogue: {error}")
 
 
 if __name__ == "__main__":

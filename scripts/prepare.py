@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import fire
@@ -13,6 +11,7 @@ from bundle.collection.side_files import SideFiles
 from bundle.datasets.splitting import SplitRule
 from bundle.preparation import PreparationSettings
 from bundle.radiomics.settings import read_settings
+from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from bundle.vocabulary import Split
 from scripts.arguments import numbers, path, positive_number, refuse_unexpected, whole_number
@@ -98,12 +97,8 @@ def _split_rule(value: object) -> SplitRule:
 
 def main() -> None:
     """Run the command; a wrong argument or a source that holds nothing ends it with one sentence."""
-    try:
+    with ending_with_a_sentence("prepare", again="the same command goes on, --workers 1 needs least"):
         fire.Fire(prepare, name="python -m scripts.prepare")
-    except (ValueError, OSError) as error:
-        sys.exit(f"prepare: {error}")
-    except BrokenExecutor:
-        sys.exit("prepare: a worker was stopped, perhaps for memory; the same command goes on, --workers 1 needs least")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import fire
 
 from bundle.collection.stability import measure_stability
+from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from scripts.arguments import path, positive_number, refuse_unexpected, whole_number
 
@@ -52,10 +51,8 @@ def radiomics(
 
 def main() -> None:
     """Run the command; a wrong argument or a folder that is no prepared collection ends it with one sentence."""
-    try:
+    with ending_with_a_sentence("radiomics", again="give the same command again, --workers 1 needs least"):
         fire.Fire(radiomics, name="python -m scripts.radiomics")
-    except (ValueError, OSError) as error:
-        sys.exit(f"radiomics: {error}")
 
 
 if __name__ == "__main__":

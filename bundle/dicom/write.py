@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom import config, uid
+from pydicom.charset import python_encoding
 from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName, format_number_as_ds, validate_value
 
 from bundle.atomic import replacing
-from bundle.dicom.elements import PARSE_ERRORS
+from bundle.dicom.elements import PARSE_ERRORS, silent_parser
 from bundle.dicom.mark import burn_mark
 from bundle.vocabulary import Laterality, ViewPosition
 
@@ -86,12 +87,15 @@ PATIENT_ORIENTATIONS = {
     (Laterality.RIGHT, ViewPosition.MLO): ["P", "FL"],
 }
 
-# Transfer syntaxes that cannot be lossless -> Lossy Image Compression Method (0028,2114), PS3.3 C.7.6.1.1.5.1.
+# Transfer syntaxes that are or may be lossy -> Lossy Image Compression Method (0028,2114), PS3.3 C.7.6.1.1.5.1.
 LOSSY_METHODS = {
     uid.JPEGBaseline8Bit: "ISO_10918_1",
     uid.JPEGExtended12Bit: "ISO_10918_1",
     uid.JPEGLSNearLossless: "ISO_14495_1",
+    uid.JPEG2000: "ISO_15444_1",
+    uid.HTJ2K: "ISO_15444_15",
 }
+PERHAPS_LOSSLESS = (uid.JPEG2000, uid.HTJ2K)
 
 
 def write_synthetic_view(
@@ -142,32 +146,34 @@ def write_synthetic_view(
         hung = burn_mark(hung, laterality=laterality)
 
     dataset = Dataset()
-    with config.disable_value_validation():  # values of the source: checked one by one, kept as they are
-        _add_patient_and_study(dataset, source)
-    _add_identity(dataset, target_view=target_view)
-    _add_equipment(dataset, model_name=model_name, model_version=model_version)
-    _add_derivation(
-        dataset,
-        source=source,
-        target_view=target_view,
-        model_name=model_name,
-        model_version=model_version,
-        weights_sha256=weights_sha256,
-        flags=flags,
-    )
-    _add_anatomy_and_view(dataset, target_view=target_view, laterality=laterality)
-    _add_pixels(dataset, hung, spacing_mm=spacing_mm)
-    _add_lossy_history(dataset, source)
-    dataset.BurnedInAnnotation = "YES" if mark else "NO"
+    with silent_parser():  # pydicom's warnings would quote values of the source
+        with config.disable_value_validation():  # those are checked one by one, and kept as they are
+            _add_patient_and_study(dataset, source)
+            source_image = _source_image(source)
+        _add_identity(dataset, target_view=target_view)
+        _add_equipment(dataset, model_name=model_name, model_version=model_version)
+        _add_derivation(
+            dataset,
+            source_image=source_image,
+            target_view=target_view,
+            model_name=model_name,
+            model_version=model_version,
+            weights_sha256=weights_sha256,
+            flags=flags,
+        )
+        _add_anatomy_and_view(dataset, target_view=target_view, laterality=laterality)
+        _add_pixels(dataset, hung, spacing_mm=spacing_mm)
+        _add_lossy_history(dataset, source)
+        dataset.BurnedInAnnotation = "YES" if mark else "NO"
 
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    dataset.file_meta = meta
-    # By way of memory: where the disk is full pydicom would put a traceback into the error's text.
-    file = io.BytesIO()
-    dataset.save_as(file, enforce_file_format=True)
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+        meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+        dataset.file_meta = meta
+        # By way of memory: where the disk is full pydicom would put a traceback into the error's text.
+        file = io.BytesIO()
+        dataset.save_as(file, enforce_file_format=True)
     with replacing(path) as temporary:
         try:
             temporary.write_bytes(file.getbuffer())
@@ -265,7 +271,12 @@ def _source_uid(source: Dataset, keyword: str) -> str | None:
 def _add_patient_and_study(dataset: Dataset, source: Dataset) -> None:
     # The text keeps its encoding, so that the archive compares equal bytes.
     character_set, problem = _sound_value(source, "SpecificCharacterSet")
-    if character_set and not problem:
+    names = character_set if isinstance(character_set, MultiValue) else [character_set or ""]
+    if not all(str(name) in python_encoding for name in names):
+        problem = "is no term of the standard"
+    if problem:
+        logger.warning("The source film's %s %s; the view goes without it.", _name("SpecificCharacterSet"), problem)
+    elif character_set:
         dataset.SpecificCharacterSet = character_set
     for keyword in REQUIRED_BUT_MAY_BE_EMPTY:
         setattr(dataset, keyword, None)
@@ -319,10 +330,20 @@ def _add_equipment(dataset: Dataset, *, model_name: str, model_version: str) -> 
     dataset.PositionerType = "NONE"
 
 
+def _source_image(source: Dataset) -> Dataset:
+    """Refer to the film that the view was made from."""
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = _source_uid(source, "SOPClassUID")
+    reference.ReferencedSOPInstanceUID = _source_uid(source, "SOPInstanceUID")
+    reference.SpatialLocationsPreserved = "NO"
+    reference.PurposeOfReferenceCodeSequence = [_code("121322", "DCM", "Source image for image processing operation")]
+    return reference
+
+
 def _add_derivation(
     dataset: Dataset,
     *,
-    source: Dataset,
+    source_image: Dataset,
     target_view: ViewPosition,
     model_name: str,
     model_version: str,
@@ -333,12 +354,7 @@ def _add_derivation(
         f"{target_view} view synthesized from the {target_view.complement} view of the same breast by {model_name} "
         f"{model_version}, weights SHA-256 {weights_sha256}. Not acquired; not for diagnosis."
     )
-    reference = Dataset()
-    reference.ReferencedSOPClassUID = _source_uid(source, "SOPClassUID")
-    reference.ReferencedSOPInstanceUID = _source_uid(source, "SOPInstanceUID")
-    reference.SpatialLocationsPreserved = "NO"
-    reference.PurposeOfReferenceCodeSequence = [_code("121322", "DCM", "Source image for image processing operation")]
-    dataset.SourceImageSequence = [reference]
+    dataset.SourceImageSequence = [source_image]
 
     equipment = Dataset()
     equipment.PurposeOfReferenceCodeSequence = [_code("109100", "DCM", "Synthesizing Equipment")]
@@ -393,10 +409,10 @@ def _add_pixels(dataset: Dataset, hung: np.ndarray, *, spacing_mm: float) -> Non
 
 
 def _add_lossy_history(dataset: Dataset, source: Dataset) -> None:
-    """Carry on what lossy compression the source's pixels went through (PS3.3 C.7.6.1.1.5)."""
+    """Carry on what lossy compression the source's pixels went through (PS3.3 C.7.6.1.1.5); in doubt, that they did."""
     syntax = getattr(getattr(source, "file_meta", None), "TransferSyntaxUID", None)
     lossy, _ = _sound_value(source, "LossyImageCompression")
-    if lossy != "01" and syntax not in LOSSY_METHODS:
+    if lossy != "01" and (syntax not in LOSSY_METHODS or (lossy == "00" and syntax in PERHAPS_LOSSLESS)):
         dataset.LossyImageCompression = "00"
         return
     dataset.LossyImageCompression = "01"

@@ -11,6 +11,7 @@ import torch
 from monai.transforms import Transform
 from pydicom import Dataset
 
+from bundle.dicom.elements import element_texts
 from bundle.dicom.masks import choose_mask, fit_to_film
 from bundle.dicom.parsing import read_header
 from bundle.dicom.read import read_film
@@ -134,7 +135,7 @@ class LoadImageMammogramd(Transform):
 
 
 def _refuse_synthetic(header: Dataset) -> None:
-    if header.get("SyntheticData") == "YES":
+    if "YES" in element_texts(header, "SyntheticData"):
         raise ValueError("this is a synthetic view itself (Synthetic Data (0008,001C) is YES); give an acquired film")
 
 

@@ -349,6 +349,22 @@ class TestLossyHistory:
         assert written.LossyImageCompressionMethod == "ISO_10918_1"
         assert written.LossyImageCompressionRatio == 12.0  # 100 * 80 * 12 bits = 12000 bytes, in 1000
 
+    @pytest.mark.parametrize(("syntax", "method"), [(uid.JPEG2000, "ISO_15444_1"), (uid.HTJ2K, "ISO_15444_15")])
+    @pytest.mark.parametrize(("flag", "expected"), [("01", "01"), ("00", "00"), (None, "01")])
+    def test_a_syntax_that_may_be_lossy(self, tmp_path, syntax, method, flag, expected):
+        source = source_header()
+        source.Rows, source.Columns, source.BitsStored = 100, 80, 12
+        source.file_meta = FileMetaDataset()
+        source.file_meta.TransferSyntaxUID = syntax
+        source.filename = str(tmp_path / "source.dcm")
+        Path(source.filename).write_bytes(bytes(1000))
+        if flag:
+            source.LossyImageCompression = flag
+        written = write(tmp_path, source=source)
+        assert written.LossyImageCompression == expected
+        assert written.get("LossyImageCompressionMethod") == (method if expected == "01" else None)
+        assert written.get("LossyImageCompressionRatio") == (12.0 if expected == "01" else None)
+
 
 class TestUntrustedSource:
     @pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SOPClassUID"])
@@ -380,11 +396,25 @@ class TestUntrustedSource:
         assert written.StudyInstanceUID.is_valid
         assert "StudyInstanceUID" in caplog.text
 
-    def test_a_study_with_leading_zeros_is_kept(self, tmp_path):
+    def test_uids_with_leading_zeros_are_kept_and_named_nowhere(self, tmp_path, recwarn):
         source = source_header()
         with config.disable_value_validation():
             source.add_new("StudyInstanceUID", "UI", "1.2.0034.5")
-        assert write(tmp_path, source=source).StudyInstanceUID == "1.2.0034.5"
+            source.add_new("SOPInstanceUID", "UI", "1.2.0034.6")
+        written = write(tmp_path, source=source)
+        assert [str(warning.message) for warning in recwarn] == []
+        assert written.StudyInstanceUID == "1.2.0034.5"
+        with config.disable_value_validation():
+            assert written.SourceImageSequence[0].ReferencedSOPInstanceUID == "1.2.0034.6"
+
+    def test_an_unknown_character_set_is_not_carried_on(self, tmp_path, caplog, recwarn):
+        source = source_header()
+        with config.disable_value_validation():
+            source.add_new("SpecificCharacterSet", "CS", "ISO_IR 999")
+        written = write(tmp_path, source=source)
+        assert "SpecificCharacterSet" not in written
+        assert "SpecificCharacterSet (0008,0005) is no term of the standard" in caplog.text
+        assert [str(warning.message) for warning in recwarn] == []
 
     @pytest.mark.parametrize(
         ("keyword", "value"),

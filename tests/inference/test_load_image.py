@@ -164,6 +164,14 @@ class TestSentences:
         with pytest.raises(ValueError, match=r"synthetic view itself.*\(0008,001C\)"):
             item(load, film)
 
+    @pytest.mark.parametrize("representation", [b"ZZ", b"FD"])
+    def test_a_damaged_mark_of_synthetic_views_is_none(self, load, tmp_path, representation):
+        film = write_film(tmp_path / "film.dcm", SyntheticData="NO")
+        content = film.read_bytes()
+        assert content.count(b"\x08\x00\x1c\x00CS") == 1
+        film.write_bytes(content.replace(b"\x08\x00\x1c\x00CS", b"\x08\x00\x1c\x00" + representation))
+        assert item(load, film)["image"].shape[0] == 2
+
     def test_a_film_that_cannot_be_named_as_source(self, load, tmp_path):
         film = write_film(tmp_path / "film.dcm")
         content = film.read_bytes()

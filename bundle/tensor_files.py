@@ -1,6 +1,7 @@
 """Files of tensors, written whole; read back only tensors and plain values, never code, and one sentence otherwise."""
 
 import pickle
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,6 +9,12 @@ from typing import Any, Protocol
 import torch
 
 from bundle.atomic import replacing
+
+# What torch was seen to raise on damaged files: its reader trusts the order of the instructions that it finds.
+_DAMAGE = (
+    *(pickle.UnpicklingError, struct.error, EOFError, RuntimeError),
+    *(ValueError, TypeError, LookupError, AttributeError, AssertionError),
+)
 
 
 class Restorable(Protocol):
@@ -46,7 +53,7 @@ def read_tensors(path: Path, *, device: torch.device | str, remedy: str) -> Any:
     """
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"{path} is no file of weights, or was cut ({type(error).__name__}): {remedy}") from None
 
 

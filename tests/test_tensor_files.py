@@ -1,4 +1,5 @@
 import pickle
+import random
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,8 @@ class Exploit:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"no tensors", b"PK\x03\x04 cut", pickle.dumps(Exploit(), protocol=2)],
-    ids=["empty", "text", "cut", "code"],
+    [b"", b"no tensors", b"PK\x03\x04 cut", b"\x80\x02.", b"\x80\x02X\x01", pickle.dumps(Exploit(), protocol=2)],
+    ids=["empty", "text", "cut", "nothing on the stack", "cut number", "code"],
 )
 def test_a_file_that_holds_anything_else(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.pt").write_bytes(content)
@@ -36,6 +37,23 @@ def test_a_file_cut_in_half(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ValueError, match="was cut"):
         read_tensors(path, device="cpu", remedy="")
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("zipped", [True, False])
+def test_damaged_anywhere_a_file_is_read_or_refused(tmp_path: Path, zipped: bool) -> None:
+    path, generator = tmp_path / "state.pt", random.Random(0)
+    torch.save({"a": torch.zeros(3), "b": torch.ones(2, 2)}, path, _use_new_zipfile_serialization=zipped)
+    sound, refused = path.read_bytes(), 0
+    for _ in range(300):
+        damaged = bytearray(sound)
+        damaged[generator.randrange(min(len(sound), 700))] = generator.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            read_tensors(path, device="cpu", remedy="")
+        except ValueError:
+            refused += 1
+    assert refused > 50
 
 
 def test_a_state_goes_where_it_fits() -> None:

@@ -35,7 +35,7 @@ def _refuse_unknown(arguments: Sequence[str]) -> None:
     files = given.get("config_file")
     if files is None:  # an --args_file names them
         return
-    config = ConfigParser.load_config_files(ast.literal_eval(files) if files.startswith("[") else files)
+    config = ConfigParser.load_config_files(ast.literal_eval(files) if files.startswith(("[", "(")) else files)
     for name in given.keys() - _OF_THE_COMMAND:
         if not _exists(config, name):
             near = get_close_matches(name, list(_ids(config)), n=3)
@@ -50,7 +50,7 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
         if argument.startswith("--"):
             name, equals, value = argument[2:].partition("=")
             following = arguments[position + 1] if position + 1 < len(arguments) else ""
-            yield name.replace("-", "_"), value if equals else following
+            yield name.replace("-", "_").replace("::", SEPARATOR), value if equals else following
 
 
 def _exists(config: Any, name: str) -> bool:

@@ -11,10 +11,11 @@ from bundle.overrides import _refuse_unknown, refuse_unknown_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ("run", "--config_file", str(ROOT / "configs" / "train.json"))
+TUPLE = ("run", "--config_file", f"('{ROOT / 'configs' / 'train.json'}',)")
 DEMO = ("run", f"--config_file=['{ROOT / 'configs' / 'train.json'}','{ROOT / 'configs' / 'demo.json'}']")
 
 
-@pytest.mark.parametrize("command", [TRAIN, DEMO])
+@pytest.mark.parametrize("command", [TRAIN, DEMO, TUPLE])
 @pytest.mark.parametrize(
     ("option", "meant"),
     [
@@ -40,6 +41,7 @@ def test_an_unknown_id_stops_with_the_nearest_ones(
         ("--batch_size", "8"),
         ("--train#trainer#accumulation_steps=1",),
         ("--train#handlers#0#end", "0.0"),
+        ("--train::handlers::0::end", "0.0"),
         ("--generator_objective#weights#GAN", "1.0"),
         ("--network_def#radiomics_features", "102"),
         ("--discriminator_optimizer#lr", "0.001"),

@@ -32,7 +32,7 @@ format: $(INSTALLED)  ## rewrite the sources in the project's format
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
 
 clean:  ## remove what the demo and the tools wrote (not .venv)
-	rm -rf demo eval .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 verify: $(INSTALLED)  ## what the MONAI Model Zoo checks: metadata, network, export, workflow properties
 	@$(RUN) -m scripts.verify

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from bundle.report.phantom_tables import (
     score_table,
     size_table,
 )
+from bundle.stopping import ending_with_a_sentence
 from scripts.arguments import path, positive_number, refuse_unexpected, whole_number
 
 FEWEST_BREASTS = 40
@@ -97,10 +97,8 @@ def _measure(plan: CasePlan, repeats: int, *, film_spacing_mm: float) -> BreastM
 
 def main() -> None:
     """Run the command; whatever stops it ends it with one sentence."""
-    try:
+    with ending_with_a_sentence("phantom_report"):
         fire.Fire(phantom_report, name="python -m scripts.phantom_report")
-    except (ValueError, OSError) as error:
-        sys.exit(f"phantom_report: {error}")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import fire
 
 from bundle.evaluation.repeats import write_repeats
+from bundle.stopping import ending_with_a_sentence
 from scripts.arguments import path, refuse_unexpected, whole_number
 
 
@@ -47,10 +46,8 @@ def repeat(
 
 def main() -> None:
     """Run the command; whatever stops it ends it with one sentence."""
-    try:
+    with ending_with_a_sentence("repeat"):
         fire.Fire(repeat, name="python -m scripts.repeat")
-    except (ValueError, OSError) as error:
-        sys.exit(f"repeat: {error}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from bundle.datasets.phantom.compression import Columns, Compression
 from bundle.datasets.phantom.lesions import FAINTEST_CONTENT, Lesion
 from bundle.datasets.phantom.parameters import ViewParameters
 from bundle.datasets.phantom.vessels import Vessel
-from bundle.vocabulary import Laterality, ViewPosition
+from bundle.vocabulary import ViewPosition
 
 # Screen-film cassettes, height (along the chest wall) by width, in mm.
 CASSETTES_MM = ((240.0, 180.0), (300.0, 240.0))
@@ -181,11 +181,6 @@ def detected(exposure: Exposure, view: ViewParameters, generator: np.random.Gene
     quanta = _QUANTA_PER_MM2 * exposure.spacing_mm**2 * np.exp(1.0 - beyond)
     noise = generator.standard_normal(beyond.shape, dtype=np.float32) / np.sqrt(quanta)
     return (beyond + noise).astype(np.float32)
-
-
-def chest_wall_at_left(laterality: Laterality, view: ViewParameters) -> bool:
-    """Whether the stored film has its chest wall at the left edge: left breasts do, unless the film was mirrored."""
-    return (laterality is Laterality.LEFT) != view.mirrored
 
 
 def place_film(compression: Compression, view: ViewParameters, *, height_mm: float) -> FilmFrame:

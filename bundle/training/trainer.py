@@ -168,8 +168,11 @@ class ViewSynthesisTrainer(Trainer):
             "perceptual_network": getattr(self.perceptual_network, "weights_hash", "feature_network"),
         }
         for transform in getattr(self.data_loader.dataset.transform, "transforms", ()):
-            numbers = {name: value for name, value in vars(transform).items() if isinstance(value, int | float)}
-            settings |= {f"{name} of {type(transform).__name__}": numbers[name] for name in numbers if name[0] != "_"}
+            settings |= {
+                f"{name} of {type(transform).__name__}": value
+                for name, value in vars(transform).items()
+                if isinstance(value, int | float) and not name.startswith("_")
+            }
         for network in ("generator", "discriminator"):
             objective, optimizer = getattr(self, f"{network}_objective"), getattr(self, f"{network}_optimizer")
             settings[f"{network}_objective#weights"] = dict(objective.weights)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +39,7 @@ from bundle.preparation import PreparationSettings, fine_view, orient, resample_
 from bundle.radiomics.extraction import extract_features
 from bundle.radiomics.settings import RadiomicsSettings, read_settings
 from bundle.records import View
+from bundle.stopping import ending_with_a_sentence
 from bundle.vocabulary import Split
 from scripts.arguments import refuse_unexpected, whole_number
 from scripts.bench_evaluation import evaluation
@@ -343,10 +343,8 @@ def _high_water_kib(pid: int) -> int:
 
 def main() -> None:
     """Run the command; a wrong argument ends it with one sentence."""
-    try:
+    with ending_with_a_sentence("bench"):
         fire.Fire(bench, name="python -m scripts.bench")
-    except (ValueError, OSError) as error:
-        sys.exit(f"bench: {error}")
 
 
 if __name__ == "__main__":

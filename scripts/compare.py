@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import fire
 
 from bundle.evaluation.compare import compare, comparison_markdown, write_comparison
 from bundle.report.evaluation.folder import evaluation_folder, read_evaluation
+from bundle.stopping import ending_with_a_sentence
 from scripts.arguments import path, refuse_unexpected, whole_number
 
 
@@ -39,10 +38,8 @@ def compare_runs(*runs: str, output: str = "", resamples: int = 2000, seed: int 
 
 def main() -> None:
     """Run the command; whatever stops it ends it with one sentence."""
-    try:
+    with ending_with_a_sentence("compare"):
         fire.Fire(compare_runs, name="python -m scripts.compare")
-    except (ValueError, OSError) as error:
-        sys.exit(f"compare: {error}")
 
 
 if __name__ == "__main__":

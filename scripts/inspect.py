@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import fire
 
 from bundle.report.contact_sheet import write_contact_sheet
+from bundle.stopping import ending_with_a_sentence
 from scripts.arguments import path, refuse_unexpected
 
 
@@ -30,10 +29,8 @@ def inspect(*unknown_values: object, prepared: str, output: str | None = None, *
 
 def main() -> None:
     """Run the command; a wrong argument or a folder without pairs ends it with one sentence."""
-    try:
+    with ending_with_a_sentence("inspect"):
         fire.Fire(inspect, name="python -m scripts.inspect")
-    except (ValueError, OSError) as error:
-        sys.exit(f"inspect: {error}")
 
 
 if __name__ == "__main__":

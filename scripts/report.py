@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import fire
 
 from bundle.report.evaluation.folder import evaluation_folder
 from bundle.report.evaluation.page import write_report
+from bundle.stopping import ending_with_a_sentence
 from scripts.arguments import path, refuse_unexpected
 
 
@@ -37,10 +36,8 @@ def report(
 
 def main() -> None:
     """Run the command; whatever stops it ends it with one sentence."""
-    try:
+    with ending_with_a_sentence("report"):
         fire.Fire(report, name="python -m scripts.report")
-    except (ValueError, OSError) as error:
-        sys.exit(f"report: {error}")
 
 
 if __name__ == "__main__":

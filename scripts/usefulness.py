@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 
 from bundle.atomic import replacing
 from bundle.collection.files import write_json
+from bundle.stopping import ending_with_a_sentence
 from bundle.usefulness.breasts import load_breasts, unseen_pairs
 from bundle.usefulness.generator import read_generator
 from bundle.usefulness.study import StudySettings, run_study, study_document, study_table, verdict
@@ -96,10 +96,8 @@ def usefulness(
 
 def main() -> None:
     """Run the command; whatever stops it ends it with one sentence."""
-    try:
+    with ending_with_a_sentence("usefulness"):
         fire.Fire(usefulness, name="python -m scripts.usefulness")
-    except (ValueError, OSError) as error:
-        sys.exit(f"usefulness: {error}")
 
 
 if __name__ == "__main__":

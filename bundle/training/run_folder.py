@@ -15,7 +15,7 @@ import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
-from monai.engines import Evaluator
+from monai.engines import Evaluator, Trainer
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -32,10 +32,6 @@ from bundle.training.data import read_preparation
 from bundle.training.processes import is_first_process, unwrapped
 from bundle.training.trainer import ViewSynthesisTrainer
 
-LOSS_COLUMNS = (
-    *("loss_G", "loss_D", "loss_GAN", "loss_view", "loss_L1", "loss_percep", "loss_SSIM", "loss_rad", "loss_shape"),
-    *("loss_D_GAN", "loss_D_view"),
-)
 METRIC_COLUMNS = ("val_L1", "val_SSIM", "val_PSNR", "val_in_breast_SSIM", "val_in_breast_PSNR")
 CHECKPOINT_NAME = "checkpoint.pt"
 OVERRIDES_NAME = "network.json"
@@ -57,6 +53,7 @@ CURVES = (
         names={f"weight_{term}": term for term in GENERATOR_TERMS},
         logarithmic=True,
     ),
+    CurvePanel(title="Loss", names={"loss": "flow"}, logarithmic=True),
     CurvePanel(title="Validation: SSIM", names={"val_SSIM": "whole frame", "val_in_breast_SSIM": "in the breast"}),
     CurvePanel(title="Validation: PSNR [dB]", names={"val_PSNR": "whole frame", "val_in_breast_PSNR": "in the breast"}),
     CurvePanel(title="Validation: mean absolute error", names={"val_L1": "whole frame"}),
@@ -86,7 +83,8 @@ class RunFolder:
         output_dir: the folder.
         evaluator: the validation engine whose metrics are recorded.
         canvas: the frame of the networks.
-        network: the generator's constructor arguments.
+        network: the generator's constructor arguments, those of ``network_def``.
+        parts: what the checkpoint holds, by name: networks, optimizers, and ``average``, the averaged generator.
         dataset_dir: the prepared collection; its settings go into ``network.json``.
         seed: each epoch's randomness follows from it and the epoch's number, so that a resumed run equals an
             uninterrupted one.
@@ -97,6 +95,7 @@ class RunFolder:
             ``max_epochs``, so this is for runs that are clearly too long.
         validation_interval: epochs from one validation to the next; each epoch's row holds its metrics, so 1 alone.
         resume: go on with the run in the folder; false starts anew.
+        settings: all else that decides what the run learns, as plain values by name; it goes on only with the same.
 
     Raises:
         SystemExit: a setting is out of its range, or there is no prepared collection.
@@ -110,6 +109,7 @@ class RunFolder:
         evaluator: Evaluator,
         canvas: Canvas,
         network: Mapping[str, Any],
+        parts: Mapping[str, nn.Module | torch.optim.Optimizer],
         dataset_dir: str | Path,
         seed: int,
         key_metric: str,
@@ -117,6 +117,7 @@ class RunFolder:
         patience: int,
         validation_interval: int = 1,
         resume: bool | str = True,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         if key_metric not in METRIC_COLUMNS:
             raise ValueError(f"key_metric must be one of {', '.join(METRIC_COLUMNS)}; got {key_metric}.")
@@ -131,10 +132,12 @@ class RunFolder:
         self.choose_from = choose_from
         self.patience = patience
         self.resume = read_switch(resume, name="resume")
+        self.parts = {name: unwrapped(part) if isinstance(part, nn.Module) else part for name, part in parts.items()}
+        self.average = self.parts["average"]
         preparation = read_preparation(dataset_dir)
         self.overrides = {
             **{f"canvas#{name}": value for name, value in dataclasses.asdict(canvas).items()},
-            **{f"network_def#{name}": value for name, value in network.items()},
+            "network_def": network_definition(self.average.module, network),
             # Whole, because evaluation has no such id to override: it takes the pixels as the collection has them.
             "preparation": {"_target_": PREPARATION_TARGET, **preparation["preparation"]},
             "radiomics_settings_hash": preparation["radiomics"]["settings_hash"],
@@ -145,6 +148,7 @@ class RunFolder:
             "datalist_hash": datalist_hash(dataset_dir),
             "key_metric": key_metric,
             "choose_from": choose_from,
+            **(settings or {}),
         }
         self.rows: list[dict[str, float]] = []
         self.first_candidate = 1  # epoch, counted from 1; known at start
@@ -162,7 +166,7 @@ class RunFolder:
             return len(self.rows)
         return self.first_candidate + int(np.argmax([row[self.key_metric] for row in candidates]))
 
-    def attach(self, engine: ViewSynthesisTrainer) -> None:
+    def attach(self, engine: Trainer) -> None:
         """Register with the trainer."""
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.EPOCH_STARTED, self.begin_epoch)
@@ -170,7 +174,7 @@ class RunFolder:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.end_epoch)
         engine.add_event_handler(Events.COMPLETED, self.draw_curves)
 
-    def start(self, engine: ViewSynthesisTrainer) -> None:
+    def start(self, engine: Trainer) -> None:
         """Go on with the run in the folder, or begin a new one.
 
         Raises:
@@ -178,7 +182,7 @@ class RunFolder:
                 trainer or rule for the best epoch, or is longer; its checkpoint cannot be read; or the processes have
                 not the same folder.
         """
-        self.settings |= engine.settings
+        self.settings |= getattr(engine, "settings", {})
         self.first_candidate = 1 + math.ceil(self.choose_from * (engine.state.max_epochs - 1) - 1e-9)
         checkpoint = self.folder / CHECKPOINT_NAME
         if is_first_process():
@@ -211,12 +215,12 @@ class RunFolder:
         with replacing(self.folder / OVERRIDES_NAME) as temporary:
             temporary.write_text(json.dumps(self.overrides, indent=2) + "\n", encoding="utf-8")
 
-    def _restore(self, engine: ViewSynthesisTrainer, path: Path) -> None:
+    def _restore(self, engine: Trainer, path: Path) -> None:
         checkpoint = read_tensors(path, device=engine.state.device, remedy=OTHER_RUN_REMEDY)
         different = [name for name, value in self.settings.items() if checkpoint.get("settings", {}).get(name) != value]
         if different:
             raise ValueError(f"{path} is of a run with other settings ({', '.join(different)}): {OTHER_RUN_REMEDY}")
-        for name, part in self._parts(engine).items():
+        for name, part in self.parts.items():
             restore(part, checkpoint[name], name=name, path=path, remedy=OTHER_RUN_REMEDY)
         self.rows = checkpoint["rows"]
         if len(self.rows) > engine.state.max_epochs:
@@ -241,21 +245,11 @@ class RunFolder:
         elif is_first_process():
             logger.info("Going on behind epoch %d of the run in %s.", len(self.rows), self.folder)
 
-    @staticmethod
-    def _parts(engine: ViewSynthesisTrainer) -> dict[str, nn.Module | AveragedModel | torch.optim.Optimizer]:
-        return {
-            "generator": unwrapped(engine.generator),
-            "discriminator": unwrapped(engine.discriminator),
-            "average": engine.average,
-            "generator_optimizer": engine.generator_optimizer,
-            "discriminator_optimizer": engine.discriminator_optimizer,
-        }
-
-    def _finished(self, engine: ViewSynthesisTrainer) -> bool:
+    def _finished(self, engine: Trainer) -> bool:
         epochs = len(self.rows)
         return epochs >= engine.state.max_epochs or epochs - self.best_epoch >= self.patience
 
-    def begin_epoch(self, engine: ViewSynthesisTrainer) -> None:
+    def begin_epoch(self, engine: Trainer) -> None:
         """Seed all randomness of this epoch: order, augmentation, noise; each process has its own."""
         sequence = np.random.SeedSequence([self.seed, engine.state.epoch, idist.get_rank()])
         seed = int(sequence.generate_state(1)[0])
@@ -266,19 +260,20 @@ class RunFolder:
 
     def add_losses(self, engine: Engine) -> None:
         """Add one mini-batch to the epoch's means, weighted by its number of images."""
-        images = len(engine.state.output)
+        images, losses = losses_of(engine)
         self._images += images
-        for name, value in engine.state.output[0]["losses"].items():
+        for name, value in losses.items():
             self._sums[name] = self._sums.get(name, 0.0) + value * images
 
-    def end_epoch(self, engine: ViewSynthesisTrainer) -> None:
+    def end_epoch(self, engine: Trainer) -> None:
         """Write the epoch's row, the best model and the checkpoint; end the run when patience is at its end."""
         metrics = self.evaluator.state.metrics
         row = {"epoch": engine.state.epoch}
         row |= self._mean_losses()
         row |= {name: float(metrics[name]) for name in METRIC_COLUMNS}
-        row |= {f"weight_{term}": weight for term, weight in engine.generator_objective.weights.items()}
-        row |= {f"weight_D_{term}": weight for term, weight in engine.discriminator_objective.weights.items()}
+        if isinstance(engine, ViewSynthesisTrainer):
+            row |= {f"weight_{term}": weight for term, weight in engine.generator_objective.weights.items()}
+            row |= {f"weight_D_{term}": weight for term, weight in engine.discriminator_objective.weights.items()}
         self.rows.append(row)
         engine.state.metrics = _losses_and_weights(row)
         if is_first_process():
@@ -288,34 +283,34 @@ class RunFolder:
 
     def _mean_losses(self) -> dict[str, float]:
         """Means over the epoch's images of all processes."""
-        sums = torch.tensor([self._images, *(self._sums[name] for name in LOSS_COLUMNS)], dtype=torch.float64)
+        sums = torch.tensor([self._images, *self._sums.values()], dtype=torch.float64)
         images, *totals = idist.all_reduce(sums).tolist()
-        return {name: total / images for name, total in zip(LOSS_COLUMNS, totals, strict=True)}
+        return {name: total / images for name, total in zip(self._sums, totals, strict=True)}
 
-    def _write_epoch(self, engine: ViewSynthesisTrainer) -> None:
+    def _write_epoch(self, engine: Trainer) -> None:
         if self.best_epoch == len(self.rows):
-            write_tensors(self.folder / "model.pt", engine.average.module.state_dict())
+            write_tensors(self.folder / "model.pt", self.average.module.state_dict())
         self._write_results()
-        checkpoint: dict[str, Any] = {name: part.state_dict() for name, part in self._parts(engine).items()}
+        checkpoint: dict[str, Any] = {name: part.state_dict() for name, part in self.parts.items()}
         checkpoint |= {"rows": self.rows, "settings": self.settings}
         write_tensors(self.folder / CHECKPOINT_NAME, checkpoint)
 
     def _write_results(self) -> None:
         path = self.folder / "results.csv"
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-            names = (*LOSS_COLUMNS, *METRIC_COLUMNS)
+            names = [name for name in self.rows[-1] if name.startswith(("loss", "val_"))]
             writer = csv.DictWriter(stream, ["epoch", *names], lineterminator="\n")
             writer.writeheader()
             writer.writerows(
                 {"epoch": row["epoch"], **{name: f"{row[name]:.6f}" for name in names}} for row in self.rows
             )
 
-    def draw_curves(self, engine: ViewSynthesisTrainer) -> None:
+    def draw_curves(self, engine: Trainer) -> None:
         """Draw the whole run, also what an earlier start of it has trained."""
         if is_first_process() and self.rows:
             write_curves(
                 self.rows,
-                panels=CURVES,
+                panels=[panel for panel in CURVES if panel.names.keys() <= self.rows[-1].keys()],
                 best_epoch=self.best_epoch,
                 key_metric=self.key_metric,
                 path=self.folder / CURVES_NAME,
@@ -323,7 +318,25 @@ class RunFolder:
 
 
 def _losses_and_weights(row: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in row.items() if name.startswith(("loss_", "weight_"))}
+    return {name: value for name, value in row.items() if name.startswith(("loss", "weight_"))}
+
+
+def network_definition(network: nn.Module, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a generator as a configuration's ``network_def``, whole: its class, and what it is made with.
+
+    Settings of the inference, which do not belong to the weights, stay references to the configuration's own.
+    """
+    of_inference = {name: f"@{name}" for name in getattr(network, "INFERENCE_SETTINGS", ())}
+    kind = type(network)
+    return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **arguments, **of_inference}
+
+
+def losses_of(engine: Engine) -> tuple[int, dict[str, float]]:
+    """Return how many images the mini-batch just trained holds, and its losses by name."""
+    output = engine.state.output
+    if isinstance(output, Mapping):  # of MONAI's own trainers
+        return len(output["image"]), {"loss": output["loss"].item()}
+    return len(output), output[0]["losses"]
 
 
 def generator_average(*, network: nn.Module, decay: float) -> AveragedModel:

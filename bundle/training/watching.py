@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
+from monai.networks.utils import eval_mode
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from bundle.metrics.items import items_of
+from bundle.networks.flow import view_of
 from bundle.report.panels import view_panel
 from bundle.training.processes import is_first_process
-from bundle.training.run_folder import PANELS_NAME, TENSORBOARD_NAME
+from bundle.training.run_folder import PANELS_NAME, TENSORBOARD_NAME, losses_of
 
 PICTURE_TAG = "source, real target, synthetic target"  # in TensorBoard
 
@@ -27,10 +31,14 @@ class TrainingProgress:
     Args:
         metrics: names in the validation engine's metrics that are shown.
         evaluator: the validation engine.
+        losses: names of the losses that are shown.
     """
 
-    def __init__(self, *, evaluator: Evaluator, metrics: Sequence[str]) -> None:
+    def __init__(
+        self, *, evaluator: Evaluator, metrics: Sequence[str], losses: Sequence[str] = ("loss_G", "loss_D")
+    ) -> None:
         self.evaluator = evaluator
+        self.losses = tuple(losses)
         self.metrics = tuple(metrics)
         self._bar: tqdm | None = None
 
@@ -56,8 +64,8 @@ class TrainingProgress:
         self._bar.set_description(f"Training, epoch {engine.state.epoch}/{engine.state.max_epochs}")
 
     def _advance(self, engine: Engine) -> None:
-        losses = engine.state.output[0]["losses"]
-        shown = {name.removeprefix("loss_"): f"{losses[name]:.3f}" for name in ("loss_G", "loss_D")}
+        _, losses = losses_of(engine)
+        shown = {name.removeprefix("loss_"): f"{losses[name]:.3f}" for name in self.losses}
         validated = self.evaluator.state.metrics
         shown |= {name.removeprefix("val_"): f"{validated[name]:.3f}" for name in self.metrics if name in validated}
         self._bar.set_postfix(shown, refresh=False)  # type: ignore[union-attr]
@@ -78,11 +86,13 @@ class EpochPanels:
     Args:
         output_dir: pictures go to ``panels/epoch_NNN.png`` in it.
         cases: how many rows.
+        samples: how many samples to show beside the view, of a generator that makes samples.
     """
 
-    def __init__(self, *, output_dir: str | Path, cases: int = 4) -> None:
+    def __init__(self, *, output_dir: str | Path, cases: int = 4, samples: int = 0) -> None:
         self.folder = Path(output_dir) / PANELS_NAME
         self.cases = cases
+        self.samples = samples
         self._rows: list[list[np.ndarray]] = []
 
     def attach(self, engine: Evaluator) -> None:
@@ -95,9 +105,23 @@ class EpochPanels:
         self._rows = []
 
     def _collect(self, engine: Evaluator) -> None:
-        for item in engine.state.output[: self.cases - len(self._rows)]:
-            views = (item["image"][0], item["label"][0], item["pred"][0])
+        items = items_of(engine)[: self.cases - len(self._rows)]
+        sampled = self._sample(engine, items) if items else []
+        for index, item in enumerate(items):
+            views = [item["image"][0], item["label"][0], item["pred"][0], *(each[index, 0] for each in sampled)]
             self._rows.append([torch.as_tensor(view).float().cpu().numpy() for view in views])
+
+    def _sample(self, engine: Evaluator, items: Sequence[Mapping[str, Any]]) -> list[torch.Tensor]:
+        """Return for each sample the views ``[B, 1, H, W]`` of the items."""
+        device = engine.state.device
+        image = torch.stack([item["image"].as_subclass(torch.Tensor) for item in items]).to(device)
+        radiomics = torch.stack([torch.as_tensor(item["radiomics"]) for item in items]).to(device)
+        target_view = torch.tensor([int(item["target_view"]) for item in items], device=device)
+        with torch.no_grad(), eval_mode(engine.network):
+            return [
+                view_of(engine.network.synthesize(image, radiomics, target_view, sample=number, realism=1.0))
+                for number in range(self.samples)
+            ]
 
     def _write(self, engine: Evaluator) -> None:
         if not is_first_process():
@@ -105,7 +129,7 @@ class EpochPanels:
         self.folder.mkdir(parents=True, exist_ok=True)
         view_panel(
             self._rows,
-            titles=("source", "real target", "synthetic target"),
+            titles=("source", "real target", "synthetic target", *(f"sample {k}" for k in range(self.samples))),
             path=panel_path(self.folder.parent, engine.state.epoch),
         )
 

@@ -113,7 +113,7 @@ def test_training_leaves_a_model(job: Job) -> None:
     assert row["epoch"] == "1"
     state = torch.load(train / "model.pt", weights_only=True)
     assert all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point())
-    assert json.loads((train / "network.json").read_text())["network_def#channels"] == [8, 16, 16]
+    assert json.loads((train / "network.json").read_text())["network_def"]["channels"] == [8, 16, 16]
     assert (train / "panels" / "epoch_001.png").is_file()
 
 

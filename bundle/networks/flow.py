@@ -150,7 +150,9 @@ class FlowGenerator(nn.Module):
         """Synthesize grey values, lesion mask and breast mask together: a state ``[B, 3, H, W]``, about in [-1, 1].
 
         Args:
-            image, radiomics, target_view: as in `forward`.
+            image: as in `forward`.
+            radiomics: as in `forward`.
+            target_view: as in `forward`.
             sample: number of the sample.
             realism: 0 for the posterior mean, whose masks are probabilities, 1 for a sample.
         """

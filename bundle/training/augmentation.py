@@ -22,10 +22,10 @@ class RandPairAugmentationd(RandomizableTransform):
 
     Positioning differs between two exposures of one breast, so each view has its own draw; source and mask, and target
     and its masks, move together. Blur, gamma, exposure and the level of noise are one for the pair, so that the
-    synthetic view takes on the source's look; the noise itself is each view's own, Gaussian and independent from pixel to pixel, and leaves the zero around the breast zero. There is no flip: it
-    would break the canonical orientation. Views turn about the middle of the chest wall, which stays at the left edge;
-    beyond the canvas the edge repeats. MONAI's ``RandAffined`` turns about the middle of the frame, which takes the
-    chest wall off its edge.
+    synthetic view takes on the source's look; the noise itself is each view's own, Gaussian and independent from pixel
+    to pixel. The zero around the breast stays zero. There is no flip: it would break the canonical orientation. Views
+    turn about the middle of the chest wall, which stays at the left edge; beyond the canvas the edge repeats. MONAI's
+    ``RandAffined`` turns about the middle of the frame, which takes the chest wall off its edge.
 
     Args:
         prob: probability that an item is changed.

@@ -143,7 +143,8 @@ class RunFolder:
             "radiomics_settings_hash": preparation["radiomics"]["settings_hash"],
         }
         self.settings = {  # grows at start
-            **self.overrides,
+            **{name: value for name, value in self.overrides.items() if name != "network_def"},
+            **{f"network_def#{name}": value for name, value in network.items()},
             "seed": seed,
             "datalist_hash": datalist_hash(dataset_dir),
             "key_metric": key_metric,

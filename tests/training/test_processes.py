@@ -179,7 +179,7 @@ def test_the_whole_run_under_torchrun(prepared_collection: Path, tmp_path: Path)
     checkpoint = torch.load(folder / "checkpoint.pt", weights_only=True)
     assert not any(name.startswith("module.") for name in checkpoint["generator"])
     Generator(channels=[8, 16, 16], condition=128).load_state_dict(torch.load(folder / "model.pt", weights_only=True))
-    assert json.loads((folder / "network.json").read_text())["network_def#channels"] == [8, 16, 16]
+    assert json.loads((folder / "network.json").read_text())["network_def"]["channels"] == [8, 16, 16]
 
     again = train(several, *torchrun, more=("--max_epochs", "3"))
     assert again.returncode == 0, again.stderr[-3000:]

@@ -299,7 +299,7 @@ class TestRepeatAndResume:
         workflow.run()
         assert len(_rows(copy_of_finished)) == 1
         assert [path.name for path in (copy_of_finished / "panels").iterdir()] == ["epoch_001.png"]
-        assert json.loads((copy_of_finished / "network.json").read_text())["network_def#channels"] == [8, 8]
+        assert json.loads((copy_of_finished / "network.json").read_text())["network_def"]["channels"] == [8, 8]
         features = (
             json.loads((folder / "feature_network.json").read_text()) for folder in (copy_of_finished, finished)
         )

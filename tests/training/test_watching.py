@@ -16,11 +16,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from bundle.losses.objective import DISCRIMINATOR_TERMS, GENERATOR_TERMS
 from bundle.training.ramps import linear_ramp
-from bundle.training.run_folder import LOSS_COLUMNS, METRIC_COLUMNS
+from bundle.training.run_folder import METRIC_COLUMNS
 from bundle.training.watching import PICTURE_TAG
 from tests.training.conftest import ROOT, MakeWorkflow
 
 EPOCHS = 3
+
+LOSS_COLUMNS = (
+    *("loss_G", "loss_D"),
+    *(f"loss_{term}" for term in GENERATOR_TERMS),
+    *(f"loss_D_{term}" for term in DISCRIMINATOR_TERMS),
+)
 
 
 def _results(folder: Path) -> list[dict[str, str]]:

@@ -290,7 +290,7 @@ class TestAgreement:
         assert repeated == []
 
     def test_the_network_and_canvas_are_the_same_in_training_and_inference(self) -> None:
-        train, inference = _read("train.json"), _read("inference.json")
+        train, inference = _read("flow_train.json"), _read("inference.json")
         for name in ("network_def", "network", "canvas", "device"):
             assert train[name] == inference[name], name
 

@@ -47,7 +47,7 @@ def trained(tmp_path_factory, generator) -> Path:
         "canvas#rows": 128,
         "canvas#columns": 96,
         "canvas#spacing_mm": 2.0,
-        "network_def#channels": CHANNELS,
+        "network_def": {"_target_": "bundle.networks.generator.Generator", "channels": CHANNELS},
         "preparation#spacing_mm": 2.0,
     }
     (folder / "network.json").write_text(json.dumps(overrides))

@@ -28,7 +28,7 @@ def run_folder(prepared_collection: Path, tmp_path: Path) -> Path:
         "canvas#rows": 64,
         "canvas#columns": 48,
         "canvas#spacing_mm": 4.0,
-        "network_def#channels": CHANNELS,
+        "network_def": {"_target_": "bundle.networks.generator.Generator", "channels": CHANNELS},
         "preparation": {
             "_target_": "bundle.preparation.PreparationSettings",
             **preparation["preparation"],

@@ -83,8 +83,15 @@ def film_from_dataset(dataset: pydicom.Dataset) -> Film:
     with silent_parser():
         _require_rescale(dataset)
         _require_luts(dataset)
-        pixels = presentation_pixels(stored, dataset)
-        padding = _padding(stored, dataset)
+        try:
+            pixels = presentation_pixels(stored, dataset)
+            padding = _padding(stored, dataset)
+        except _GreyScaleError:
+            raise
+        except PARSE_ERRORS as error:
+            raise ValueError(
+                f"the grey scale attributes cannot be applied ({type(error).__name__}); export the file again"
+            ) from None
     if padding is not None:
         pixels[padding] = 0.0
     return Film(
@@ -265,11 +272,11 @@ def _require_luts(dataset: pydicom.Dataset) -> None:
             try:
                 _lut(item)
             except PARSE_ERRORS as error:
-                reason = str(error) if type(error) is _LutError else "LUT Descriptor or LUT Data cannot be read"
+                reason = str(error) if type(error) is _GreyScaleError else "LUT Descriptor or LUT Data cannot be read"
                 raise ValueError(f"{_name(keyword)}: {reason}; export the file again") from None
 
 
-class _LutError(ValueError):
+class _GreyScaleError(ValueError):
     """A reason of our own, told from what the parser raises."""
 
 
@@ -319,7 +326,7 @@ def _presentation_table(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndar
     else:
         low, high = float(modality.min()), float(modality.max())
         if high <= low:
-            raise ValueError(f"{_name('ModalityLUTSequence')} maps all values to one; export the file again")
+            raise _GreyScaleError(f"{_name('ModalityLUTSequence')} maps all values to one; export the file again")
         table = (modality - low) / (high - low)
     table = np.clip(table, 0.0, 1.0)
     return 1.0 - table if dataset.PhotometricInterpretation == "MONOCHROME1" else table
@@ -356,7 +363,7 @@ def _lut(item: pydicom.Dataset) -> tuple[np.ndarray, int]:
     """Give the entries of a Modality or VOI LUT and the first value that is mapped.
 
     Raises:
-        _LutError: the entries are not what the descriptor says.
+        _GreyScaleError: the entries are not what the descriptor says.
     """
     entries_count, first_mapped, _ = (int(value) for value in item.LUTDescriptor)
     entries_count = entries_count or 1 << 16
@@ -365,9 +372,11 @@ def _lut(item: pydicom.Dataset) -> tuple[np.ndarray, int]:
         np.frombuffer(data, "<u2").astype(int) if isinstance(data, bytes) else np.atleast_1d(np.asarray(data, int))
     )
     if entries.size < entries_count:
-        raise _LutError(f"LUT Data (0028,3006) has {entries.size} entries, LUT Descriptor (0028,3002) {entries_count}")
+        raise _GreyScaleError(
+            f"LUT Data (0028,3006) has {entries.size} entries, LUT Descriptor (0028,3002) {entries_count}"
+        )
     if entries[:entries_count].max() <= 0:
-        raise _LutError("LUT Data (0028,3006) holds only zeros")
+        raise _GreyScaleError("LUT Data (0028,3006) holds only zeros")
     return entries[:entries_count], first_mapped
 
 

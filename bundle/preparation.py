@@ -22,6 +22,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from bundle.atomic import replacing
 from bundle.imaging.breast import segment_breast
+from bundle.imaging.grey_scale import grey_scale_flags
 from bundle.imaging.orientation import chest_wall_is_right, flip, head_is_down, patient_orientation_contradicts
 from bundle.imaging.resampling import resample_image, resample_mask
 from bundle.records import Film, PreparedView, ViewGeometry
@@ -70,7 +71,8 @@ class OrientedView:
         flipped_rows: the film was mirrored top to bottom.
         box: (first row, first column, rows, columns) in pixels of the flipped film.
         flags: what was assumed or is unusual: ``assumed_spacing``, ``coarser_than_fine_spacing``,
-            ``orientation_contradicted`` (Patient Orientation names the other side), ``lesion_K_outside_breast``.
+            ``orientation_contradicted`` (Patient Orientation names the other side), ``lesion_K_outside_breast``, and
+            those of the film and its grey scale (`bundle.imaging.grey_scale`).
     """
 
     image: np.ndarray
@@ -104,7 +106,7 @@ def orient(film: Film, lesion_masks: Sequence[np.ndarray], settings: Preparation
     Raises:
         ValueError: there is no breast on the film, or a mask has another size.
     """
-    flags: list[str] = []
+    flags = [*film.flags, *grey_scale_flags(film.pixels)]
     for number, mask in enumerate(lesion_masks, start=1):
         if mask.shape != film.pixels.shape:
             raise ValueError(

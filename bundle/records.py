@@ -55,6 +55,8 @@ class View:
             examinations are no pair.
         spacing_mm: (row, column) spacing that the collection's table states, before what the file says; None when it
             states none.
+        bits: of a picture: the bits that its values use, where the collection's table states them.
+        inverted: of a picture: whether brighter means less attenuation, as the collection's table states.
         assessment: BI-RADS assessment category of the whole image, where the collection gives one.
         official_splits: the parts of the collection's own split that the view stands in; empty when it has none.
     """
@@ -68,6 +70,8 @@ class View:
     flags: tuple[str, ...] = ()
     study_id: str = ""
     spacing_mm: tuple[float, float] | None = None
+    bits: int | None = None
+    inverted: bool = False
     assessment: str = ""
     official_splits: tuple[Split, ...] = ()
 
@@ -105,6 +109,7 @@ class Film:
         view_position: None when the headers do not tell.
         laterality: None when the headers do not tell.
         patient_orientation: Patient Orientation (0020,0020), e.g. ``("A", "FR")``; empty when absent.
+        flags: what is unusual about how it was read, e.g. ``window_ignored``.
     """
 
     pixels: np.ndarray
@@ -113,6 +118,7 @@ class Film:
     view_position: ViewPosition | None = None
     laterality: Laterality | None = None
     patient_orientation: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

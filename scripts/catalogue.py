@@ -25,6 +25,7 @@ from bundle.datasets.catalogue import (
 )
 from bundle.records import Rejection, View
 from bundle.stopping import ending_with_a_sentence
+from bundle.switches import read_switch
 from scripts.arguments import path, refuse_unexpected, whole_number
 
 LISTERS: Mapping[str, Callable[[Path], tuple[list[View], list[Rejection]]]] = {
@@ -49,6 +50,8 @@ def catalogue(
     key: str | None = None,
     masks: str | None = None,
     table: str | None = None,
+    bits: int | None = None,
+    inverted: bool | None = None,
     workers: int = -1,
     **unknown_options: object,
 ) -> None:
@@ -67,7 +70,10 @@ def catalogue(
         seed: of the choice of pairs.
         key: for dicom: file with the key of the patients' pseudonyms, outside the output; made at first use.
         masks: for dicom: CSV file with the columns image, mask and lesion.
-        table: for table: CSV file with the columns patient, side, view, image, mask, lesion and spacing.
+        table: for table: CSV file with the columns patient, side, view, image and, if wanted, mask, lesion, spacing,
+            bits and inverted.
+        bits: for table: the bits that the pictures' values use, for instance 12, where the table does not state them.
+        inverted: for table: whether the pictures have a white background, where the table does not say.
         workers: for dicom: processes that read headers; -1 for one per core.
         **unknown_options: refused.
     """
@@ -88,6 +94,8 @@ def catalogue(
         key=None if key is None else path(key, name="key"),
         masks=None if masks is None else path(masks, name="masks"),
         table=None if table is None else path(table, name="table"),
+        bits=None if bits is None else whole_number(bits, name="bits"),
+        inverted=None if inverted is None else read_switch(inverted, name="inverted"),
     )
     require_fitting(collection, files, output=output_path)
     workers = whole_number(workers, name="workers")

@@ -36,6 +36,8 @@ def prepare(
     key: str | None = None,
     masks: str | None = None,
     table: str | None = None,
+    bits: int | None = None,
+    inverted: bool | None = None,
     **unknown_options: object,
 ) -> None:
     """Find the views, pair them, split by patient, make each view ready, extract the radiomics, write tables.
@@ -58,7 +60,10 @@ def prepare(
         overwrite: where the output holds a preparation with other settings, redo what depends on them.
         key: for dicom: file with the key of the patients' pseudonyms, outside the output; made at first use.
         masks: for dicom: CSV file with the columns image, mask and lesion.
-        table: for table: CSV file with the columns patient, side, view, image, mask, lesion and spacing.
+        table: for table: CSV file with the columns patient, side, view, image and, if wanted, mask, lesion, spacing,
+            bits and inverted.
+        bits: for table: the bits that the pictures' values use, for instance 12, where the table does not state them.
+        inverted: for table: whether the pictures have a white background, where the table does not say.
         **unknown_options: refused.
     """
     refuse_unexpected(unknown_values, unknown_options, command="python -m scripts.prepare")
@@ -84,6 +89,8 @@ def prepare(
             key=None if key is None else path(key, name="key"),
             masks=None if masks is None else path(masks, name="masks"),
             table=None if table is None else path(table, name="table"),
+            bits=None if bits is None else whole_number(bits, name="bits"),
+            inverted=None if inverted is None else read_switch(inverted, name="inverted"),
         ),
     )
     print("\n".join(summary.lines()))

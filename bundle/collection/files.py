@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from bundle.atomic import replacing
+from bundle.csv_tables import write_csv
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -20,7 +20,5 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_table(path: Path, *, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV file with a header; floats with nine significant digits, more than float32 holds."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([f"{value:.9g}" if isinstance(value, float) else value for value in row] for row in rows)
+    written = ([f"{value:.9g}" if isinstance(value, float) else value for value in row] for row in rows)
+    write_csv(path, columns=columns, rows=written)

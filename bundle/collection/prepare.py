@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bundle.collection.datalist import DATALIST_NAME
 from bundle.collection.files import write_json, write_table
+from bundle.collection.film_file import ADVICE
 from bundle.collection.side_files import COLLECTIONS_WITH_FILES, SideFiles, require_fitting
 from bundle.collection.side_files import find_views as find_views_with_files
 from bundle.collection.view_task import (
@@ -66,6 +67,7 @@ class PreparationSummary:
         pairs: number of complete pairs by split.
         rejections: number of rows in ``rejected.csv`` by stage.
         straddling_patients: number of patients whom the official split has in both training and test; None without it.
+        grey_scale_flags: number of prepared views by flag of their grey scale.
     """
 
     output: Path
@@ -75,6 +77,7 @@ class PreparationSummary:
     pairs: Mapping[Split, int]
     rejections: Mapping[str, int]
     straddling_patients: int | None = None
+    grey_scale_flags: Mapping[str, int] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """Say it in sentences."""
@@ -92,6 +95,10 @@ class PreparationSummary:
                 f"official split: {self.straddling_patients} patient(s) stand in both training and test; "
                 "all their views went to test"
             )
+        lines.extend(
+            f"warning: {count} view(s) {ADVICE[flag]} (flag {flag} in pairs.csv)"
+            for flag, count in self.grey_scale_flags.items()
+        )
         lines.extend(
             f"warning: no pair is left in the {split} split; add patients or use another seed"
             for split, count in self.pairs.items()
@@ -254,7 +261,14 @@ def prepare_collection(
         pairs={split: sum(pair.split is split for pair in complete) for split in Split},
         rejections=dict(sorted(Counter(rejection.stage for rejection in rejections).items())),
         straddling_patients=straddling_patients,
+        grey_scale_flags=_grey_scale_flags(results.values()),
     )
+
+
+def _grey_scale_flags(results: Iterable[ViewResult]) -> dict[str, int]:
+    """Count the prepared views by flag of their grey scale."""
+    counts = Counter(flag for result in results for flag in result.flags)
+    return {flag: counts[flag] for flag in ADVICE if counts[flag]}
 
 
 def _rejections_of_pair(pair: Pair, results: Mapping[ViewPosition, ViewResult]) -> list[Rejection]:

@@ -1,4 +1,4 @@
-"""The collections that need a file beside their folder: a key for pseudonyms, a table."""
+"""The collections that need more than their folder: a key for pseudonyms, a table, what pictures do not tell."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ COLLECTIONS_WITH_FILES = ("dicom", "table")
 
 @dataclass(frozen=True, kw_only=True)
 class SideFiles:
-    """Files that the user names beside the collection's folder.
+    """What the user names beside the collection's folder.
 
     Args:
         key: of the pseudonyms of a DICOM folder; made at its first use.
         masks: table of the masks of a DICOM folder.
         table: the description of a collection of pictures.
+        bits: that the values of pictures use, where the table does not state them.
+        inverted: whether brighter means less attenuation in pictures, where the table does not say.
     """
 
     key: Path | None = None
     masks: Path | None = None
     table: Path | None = None
+    bits: int | None = None
+    inverted: bool | None = None
 
 
 def require_fitting(collection: str, files: SideFiles, *, output: Path) -> None:
@@ -32,7 +36,7 @@ def require_fitting(collection: str, files: SideFiles, *, output: Path) -> None:
     Raises:
         ValueError: one is missing or surplus, or the key would lie in the output, which is handed on.
     """
-    allowed = {"dicom": ("key", "masks"), "table": ("table",)}.get(collection, ())
+    allowed = {"dicom": ("key", "masks"), "table": ("table", "bits", "inverted")}.get(collection, ())
     for field in fields(files):
         if getattr(files, field.name) is not None and field.name not in allowed:
             raise ValueError(f"collection {collection} takes no --{field.name}; leave it away")
@@ -54,5 +58,5 @@ def find_views(collection: str, source: Path, *, files: SideFiles, workers: int)
     if collection == "dicom" and files.key is not None:
         return dicom_folder.find_views(source, key=files.key, masks=files.masks, workers=workers)
     if collection == "table" and files.table is not None:
-        return image_table.find_views(source, table=files.table)
+        return image_table.find_views(source, table=files.table, bits=files.bits, inverted=bool(files.inverted))
     raise ValueError(f"collection {collection} lacks its file, or has no reader here")

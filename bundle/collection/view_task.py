@@ -337,7 +337,7 @@ def _task_key(task: ViewTask) -> str:
         "split": task.split,
         "flags": task.view.flags,
         "lesions": [(lesion.lesion_id, lesion.mask_frames, lesion.contours) for lesion in task.view.lesions],
-        "stated_spacing": task.view.spacing_mm,
+        "stated": (task.view.spacing_mm, task.view.bits, task.view.inverted),
         "files": [(str(path), *_size_and_time(path)) for path in paths],
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

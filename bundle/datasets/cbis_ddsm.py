@@ -42,6 +42,7 @@ _TABLE_COLUMNS = (
     "ROI mask file path",
 )
 _DESCRIPTOR_COLUMNS = ("mass shape", "mass margins", "calc type", "calc distribution")
+_OPTIONAL_COLUMNS = ("assessment", *_DESCRIPTOR_COLUMNS)
 _METADATA_COLUMNS = ("Series UID", "Subject ID", "Series Description", "File Location")
 _FULL_MAMMOGRAM = "full mammogram images"
 _LATERALITIES = {"LEFT": Laterality.LEFT, "RIGHT": Laterality.RIGHT}
@@ -249,7 +250,9 @@ def read_tables(source: Path) -> Tables:
     incomplete: set[ViewKey] = set()
     for name in present:
         official_split = Split.TRAINING if "_train_" in name else Split.TEST
-        for line, row in read_rows(paths[name], required=_TABLE_COLUMNS, one_of=_DENSITY_COLUMNS):
+        for line, row in read_rows(
+            paths[name], required=_TABLE_COLUMNS, optional=_OPTIONAL_COLUMNS, one_of=_DENSITY_COLUMNS
+        ):
             where = f"{name}:{line}"
             try:
                 key = _view_key(row)

@@ -25,10 +25,11 @@ from tqdm import tqdm
 from bundle.datasets.containment import inside
 from bundle.datasets.csv_rows import read_rows
 from bundle.datasets.pseudonym import Pseudonyms, read_or_make_key
-from bundle.dicom.elements import element_texts
+from bundle.dicom.elements import element_texts, sop_uid
 from bundle.dicom.exposure import Exposure, read_exposure
 from bundle.dicom.parsing import read_header
 from bundle.dicom.segmentation import Segment, find_segments, is_segmentation, referenced_images
+from bundle.file_kinds import START_BYTES, may_be_dicom
 from bundle.records import Lesion, Rejection, View
 from bundle.vocabulary import Laterality, ViewPosition
 
@@ -39,6 +40,7 @@ _FEW_FILES = 256
 _BATCH_FILES = 64
 _DICOM_SUFFIXES = (".dcm", ".dicom")
 _MASK_COLUMNS = ("image", "mask")
+_OPTIONAL_MASK_COLUMNS = ("lesion",)
 _LESION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 _Group = tuple[str, str, Laterality, ViewPosition]
@@ -151,7 +153,7 @@ def _read_mask_rows(table: Path) -> list[tuple[int, dict[str, str]]]:
     """Read the table of masks; a path may be written as on another system, with backslashes."""
     return [
         (line, {**row, **{column: row[column].replace("\\", "/") for column in _MASK_COLUMNS}})
-        for line, row in read_rows(table, required=_MASK_COLUMNS)
+        for line, row in read_rows(table, required=_MASK_COLUMNS, optional=_OPTIONAL_MASK_COLUMNS)
     ]
 
 
@@ -198,14 +200,14 @@ def _scan_file(root: Path, name: PurePosixPath) -> _Scanned:
     path = root / name
     try:
         with path.open("rb") as file:
-            start = file.read(132)
-        if start[128:] != b"DICM" and path.suffix.lower() not in _DICOM_SUFFIXES:
+            start = file.read(START_BYTES)
+        if not may_be_dicom(start) and path.suffix.lower() not in _DICOM_SUFFIXES:
             return _Scanned(name=name)
         dataset = read_header(path)
         if element_texts(dataset.file_meta, "MediaStorageSOPClassUID")[:1] == [MediaStorageDirectoryStorage]:
             return _Scanned(name=name)
         if is_segmentation(dataset):
-            uid = "".join(element_texts(dataset, "SOPInstanceUID")[:1])
+            uid = sop_uid(dataset, "SOPInstanceUID")
             try:
                 return _Scanned(name=name, uid=uid, segments=tuple(find_segments(dataset)))
             except ValueError as error:

@@ -1,14 +1,17 @@
 """The catalogue of a collection of pictures that a table describes: CDD-CESM, exports of VinDr-Mammo, private data.
 
-The table is a CSV file with a row per image and lesion:
+The table is a CSV file with a row per image and lesion, as any spreadsheet writes it (`bundle.datasets.csv_rows`):
 
 - ``patient``: an identifier of letters, digits, ``_``, ``.`` and ``-``; it appears in tables and file names;
 - ``side``: L or R (or LEFT, RIGHT); ``view``: CC or MLO;
-- ``image``: PNG or TIFF (grey, 8 or 16 bits), JPEG (grey, 8 bits) or DICOM file, relative to the source folder;
-- ``mask`` (optional): the lesion's mask, PNG, TIFF, NIfTI or DICOM; empty = none. Several rows of one image are several
-  lesions;
+- ``image``: PNG, TIFF, BMP or PGM (grey, 8 or 16 bits), JPEG (grey, 8 bits) or DICOM file, relative to the source
+  folder;
+- ``mask`` (optional): the lesion's mask, PNG, TIFF, BMP, PGM, NIfTI or DICOM; empty = none. Several rows of one image
+  are several lesions;
 - ``lesion`` (optional): the same name in both views where it is the same lesion;
-- ``spacing`` (optional): pixel spacing in millimetres.
+- ``spacing`` (optional): pixel spacing in millimetres;
+- ``bits`` (optional): the bits that a picture's values use, for instance 12 where they stand in a file of 16;
+- ``inverted`` (optional): true or yes where brighter means less attenuation, as on a white background.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from bundle.vocabulary import Laterality, ViewPosition
 
 STAGE = "catalogue"
 COLUMNS = ("patient", "side", "view", "image")
+OPTIONAL_COLUMNS = ("mask", "lesion", "spacing", "bits", "inverted")
+GREATEST_BITS = 16
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SIDES = {
     "L": Laterality.LEFT,
@@ -33,6 +38,7 @@ _SIDES = {
     "R": Laterality.RIGHT,
     "RIGHT": Laterality.RIGHT,
 }
+_TRUTHS = {**dict.fromkeys(("true", "yes", "1"), True), **dict.fromkeys(("false", "no", "0"), False)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +49,8 @@ class _Identity:
     laterality: Laterality
     view_position: ViewPosition
     spacing_mm: tuple[float, float] | None
+    bits: int | None
+    inverted: bool
 
 
 @dataclass(kw_only=True)
@@ -53,7 +61,9 @@ class _Image:
     lesions: list[Lesion] = field(default_factory=list)
 
 
-def find_views(source: Path, *, table: Path) -> tuple[list[View], list[Rejection]]:
+def find_views(
+    source: Path, *, table: Path, bits: int | None = None, inverted: bool = False
+) -> tuple[list[View], list[Rejection]]:
     """Find the views that a table names.
 
     An image of which a row cannot be used is left out whole: without one of its lesions its mask would be wrong.
@@ -61,21 +71,25 @@ def find_views(source: Path, *, table: Path) -> tuple[list[View], list[Rejection
     Args:
         source: folder that holds the images and masks.
         table: the CSV file.
+        bits: of pictures for which the table states none; None for those of the file's type.
+        inverted: of pictures for which the table does not say.
 
     Returns:
         The views sorted by patient, side, position and file, and a rejection for each row or image that was left out.
 
     Raises:
         FileNotFoundError: the folder or the table is absent.
-        ValueError: the table lacks a column or is no table.
+        ValueError: the table lacks a column or is no table, or ``bits`` is none that a picture can have.
     """
     if not source.is_dir():
         raise FileNotFoundError(f"source folder {source} does not exist")
+    if bits is not None and not 1 <= bits <= GREATEST_BITS:
+        raise ValueError(f"bits is {bits}; it must be 1 to {GREATEST_BITS}")
     root = source.resolve()
     images: dict[Path, _Image] = {}
     incomplete: set[Path] = set()
     rejections: list[Rejection] = []
-    for line, row in read_rows(table, required=COLUMNS):
+    for line, row in read_rows(table, required=COLUMNS, optional=OPTIONAL_COLUMNS):
         where = f"{table.name}:{line}"
         try:
             path = _file(row["image"], column="image", root=root)
@@ -83,10 +97,12 @@ def find_views(source: Path, *, table: Path) -> tuple[list[View], list[Rejection
             rejections.append(Rejection(path=where, stage=STAGE, reason=str(error)))
             continue
         try:
-            identity = _identity(row)
+            identity = _identity(row, bits=bits, inverted=inverted)
             image = images.setdefault(path, _Image(identity=identity))
             if image.identity != identity:
-                raise ValueError("patient, side, view or spacing differ from an earlier row of the same image")
+                raise ValueError(
+                    "patient, side, view, spacing, bits or inverted differ from an earlier row of the same image"
+                )
             _add_lesion(image, row, root=root)
         except ValueError as error:
             rejections.append(Rejection(path=where, stage=STAGE, reason=str(error)))
@@ -105,13 +121,15 @@ def find_views(source: Path, *, table: Path) -> tuple[list[View], list[Rejection
                 image_path=path,
                 lesions=tuple(image.lesions),
                 spacing_mm=image.identity.spacing_mm,
+                bits=image.identity.bits,
+                inverted=image.identity.inverted,
             )
         )
     views.sort(key=lambda view: (view.patient_id, view.laterality, view.view_position, view.image_path))
     return views, rejections
 
 
-def _identity(row: Mapping[str, str]) -> _Identity:
+def _identity(row: Mapping[str, str], *, bits: int | None, inverted: bool) -> _Identity:
     patient, side, view = row["patient"], row["side"].upper(), row["view"].upper()
     if not _NAME.fullmatch(patient):
         raise ValueError("patient must be of letters, digits, '_', '.' and '-', at most 64")
@@ -124,6 +142,8 @@ def _identity(row: Mapping[str, str]) -> _Identity:
         laterality=_SIDES[side],
         view_position=ViewPosition(view),
         spacing_mm=_spacing(row.get("spacing", "")),
+        bits=_bits(row["bits"]) if row.get("bits") else bits,
+        inverted=_truth(row["inverted"]) if row.get("inverted") else inverted,
     )
 
 
@@ -132,12 +152,24 @@ def _spacing(text: str) -> tuple[float, float] | None:
         return None
     low, high = PLAUSIBLE_SPACING_MM
     try:
-        spacing_mm = float(text)
+        spacing_mm = float(text.replace(",", "."))  # as spreadsheets of many languages write it
     except ValueError:
         spacing_mm = 0.0
     if not low <= spacing_mm <= high:
         raise ValueError(f"spacing is {text!r}; it must be {low:g} to {high:g} mm, or empty where it is unknown")
     return spacing_mm, spacing_mm
+
+
+def _bits(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= GREATEST_BITS:
+        raise ValueError(f"bits is {text!r}; it must be 1 to {GREATEST_BITS}, or empty for those of the file's type")
+    return int(text)
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in _TRUTHS:
+        raise ValueError(f"inverted is {text!r}; it must be true or false")
+    return _TRUTHS[text.lower()]
 
 
 def _add_lesion(image: _Image, row: Mapping[str, str], *, root: Path) -> None:

@@ -28,6 +28,7 @@ FILM_FOLDER = "AllDICOMs"
 REGION_FOLDER = "AllXML"
 
 _COLUMNS = ("Laterality", "View", "File Name", "ACR", "Bi-Rads")
+_OPTIONAL_COLUMNS = ("Acquisition date",)
 _NAME = re.compile(
     r"(?P<image>\d+)_(?P<patient>[0-9A-Za-z]+)_MG_(?P<side>[LR])_(?P<view>CC|MLO?)_ANON\.dcm", re.IGNORECASE
 )
@@ -134,7 +135,7 @@ def find_views(source: Path) -> tuple[list[View], list[Rejection]]:
 def _read_table(path: Path) -> tuple[dict[str, ImageRow], list[Rejection]]:
     rows: dict[str, ImageRow] = {}
     rejections: list[Rejection] = []
-    for line, row in read_rows(path, required=_COLUMNS, delimiter=";"):
+    for line, row in read_rows(path, required=_COLUMNS, optional=_OPTIONAL_COLUMNS, delimiter=";"):
         where = f"{TABLE_NAME}:{line}"
         if not any(row.values()):  # spreadsheets leave empty rows at the end
             continue

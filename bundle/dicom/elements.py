@@ -63,6 +63,21 @@ def element_texts(dataset: pydicom.Dataset, keyword: str) -> list[str]:
     return [text for value in _plain_values(dataset, keyword) if (text := str(value).strip())]
 
 
+def sop_uid(dataset: pydicom.Dataset, keyword: str) -> str:
+    """Give SOP Class UID or SOP Instance UID, else what the file meta information repeats of it (PS3.10 section 7.1).
+
+    Args:
+        dataset: of a file.
+        keyword: ``SOPClassUID`` or ``SOPInstanceUID``.
+
+    Returns:
+        The UID as it stands; empty where there is none.
+    """
+    meta = getattr(dataset, "file_meta", None) or pydicom.Dataset()
+    texts = [*element_texts(dataset, keyword)[:1], *element_texts(meta, f"MediaStorage{keyword}")[:1]]
+    return texts[0] if texts else ""
+
+
 def element_numbers(dataset: pydicom.Dataset, keyword: str) -> list[float]:
     """Give an element's values as finite numbers; none where one of them is no such number."""
     try:

@@ -17,8 +17,8 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from bundle.dicom.elements import element_items, element_numbers, element_texts
-from bundle.dicom.read import VIEW_CODES, laterality, view_position
+from bundle.dicom.elements import element_items, element_numbers, element_texts, sop_uid
+from bundle.dicom.read import VIEW_CODES, laterality, side_and_view, view_position
 from bundle.vocabulary import Laterality, ViewPosition
 
 _FOR_PRESENTATION = (DigitalMammographyXRayImageStorageForPresentation, DigitalXRayImageStorageForPresentation)
@@ -96,13 +96,15 @@ def read_exposure(dataset: pydicom.Dataset) -> Exposure:
     if stated_position is None:
         term = "".join(element_texts(dataset, "ViewPosition")[:1]).upper()
         shown = f" ({term})" if _VIEW_TERM.fullmatch(term) else ""
+        if side_and_view(term) and stated_side is not None:
+            raise ValueError(f"View Position (0018,5101) is {term}, but the laterality is {stated_side}; correct one")
         raise ValueError(f"View Position (0018,5101) and View Code Sequence (0054,0220) tell neither CC nor MLO{shown}")
     _require_agreement(dataset, stated_position)
     if stated_side is None:
         raise ValueError("Image Laterality (0020,0062) and Laterality (0020,0060) tell neither L nor R")
     identifiers = {
-        keyword: "".join(element_texts(dataset, keyword)[:1])
-        for keyword in ("PatientID", "StudyInstanceUID", "SOPInstanceUID")
+        **{key: "".join(element_texts(dataset, key)[:1]) for key in ("PatientID", "StudyInstanceUID")},
+        "SOPInstanceUID": sop_uid(dataset, "SOPInstanceUID"),
     }
     for keyword, value in identifiers.items():
         if not value:
@@ -127,13 +129,15 @@ def read_exposure(dataset: pydicom.Dataset) -> Exposure:
 def _rank(dataset: pydicom.Dataset) -> int:
     """Give the preference by SOP class."""
     # Not validated: a warning would quote a value that a damaged file may have filled with anything.
-    sop_class = UID("".join(element_texts(dataset, "SOPClassUID")[:1]), validation_mode=pydicom.config.IGNORE)
+    sop_class = UID(sop_uid(dataset, "SOPClassUID"), validation_mode=pydicom.config.IGNORE)
     if sop_class == BreastTomosynthesisImageStorage:
         raise ValueError("tomosynthesis, not a projection")
     modality = "".join(element_texts(dataset, "Modality")[:1])
     if sop_class not in (*_FOR_PRESENTATION, *_FOR_PROCESSING, *_OTHER_CLASSES):
         # UID.name is the standard's word, or the UID itself, which a damaged file may have filled with anything.
         name = sop_class.name if sop_class.name != sop_class else "unknown"
+        if not sop_class:
+            raise ValueError("SOP Class UID (0008,0016) is absent, in the file meta information (0002,0002), too")
         raise ValueError(f"SOP Class {name} is no mammogram")
     if sop_class not in (
         DigitalMammographyXRayImageStorageForPresentation,
@@ -154,7 +158,7 @@ def _require_acquired(dataset: pydicom.Dataset) -> None:
     image_type = [text.upper() for text in element_texts(dataset, "ImageType")]
     if any("TOMO" in text or "GENERATED_2D" in text for text in image_type):
         raise ValueError("made from tomosynthesis, by Image Type (0008,0008)")
-    is_capture = element_texts(dataset, "SOPClassUID")[:1] == [SecondaryCaptureImageStorage]
+    is_capture = sop_uid(dataset, "SOPClassUID") == SecondaryCaptureImageStorage
     if image_type[1:2] == ["SECONDARY"] and not is_capture:
         raise ValueError("made after the examination, by Image Type (0008,0008): SECONDARY")
     if (element_numbers(dataset, "NumberOfFrames") or [1.0])[0] != 1.0:

@@ -11,25 +11,26 @@ import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
-from PIL import Image
+from PIL import Image, ImageOps
 
 from bundle.dicom.decoding import LARGEST_SIDE
 from bundle.dicom.elements import PARSE_ERRORS
 from bundle.dicom.read import read_stored_pixels
 from bundle.dicom.segmentation import read_frames
+from bundle.file_kinds import START_BYTES, kind_of, may_be_dicom
 
 # Masks differ from their films by up to 1.7 along a side in CBIS-DDSM; crops are smaller by far more.
 LARGEST_SIZE_RATIO = 2.0
 # Share of pixels that may lie between the two values: the soft edges of a mask that was resized as a picture.
 LARGEST_SOFT_SHARE = 0.01
-# PNG, and TIFF of either byte order.
-PICTURE_STARTS = (b"\x89PNG", b"II*\0", b"MM\0*")
+PICTURE_FORMATS = {"a PNG picture": "PNG", "a TIFF picture": "TIFF", "a BMP picture": "BMP", "a PGM picture": "PPM"}
+"""The kinds of picture without losses, by `kind_of`, and Pillow's names of them."""
 # A label map counts lesions; a picture has more grey levels than that.
 LARGEST_LABEL = 16
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Read a mask from a DICOM, PNG, TIFF or NIfTI file (told by the file's first bytes, not by its name).
+    """Read a mask from a DICOM, PNG, TIFF, BMP, PGM or NIfTI file (told by the file's first bytes, not by its name).
 
     In NIfTI the first axis is x, that is the column. Of a label map every label counts as lesion.
 
@@ -102,23 +103,29 @@ def fit_to_film(mask: np.ndarray, film_shape: tuple[int, int]) -> np.ndarray:
 
 def _read_pixels(path: Path) -> np.ndarray:
     with path.open("rb") as file:
-        start = file.read(352)
-    if start[128:132] == b"DICM":
-        return read_stored_pixels(path)
-    if start.startswith(PICTURE_STARTS):
-        return _read_picture(path)
-    if start.startswith(b"\x1f\x8b") or start[344:347] in (b"n+1", b"ni1"):
+        start = file.read(START_BYTES)
+    kind = kind_of(start)
+    if kind in PICTURE_FORMATS:
+        return _read_picture(path, format_name=PICTURE_FORMATS[kind])
+    if kind in ("a gzip file", "a NIfTI image"):
         return _read_nifti(path)
-    raise ValueError(f"{path}: a mask must be a DICOM, PNG, TIFF or NIfTI file, by its content")
+    if may_be_dicom(start):
+        return read_stored_pixels(path)
+    shown = f"; this is {kind}" if kind else ""
+    raise ValueError(f"{path}: a mask must be a DICOM, PNG, TIFF, BMP, PGM or NIfTI file, by its content{shown}")
 
 
-def _read_picture(path: Path) -> np.ndarray:
+def _read_picture(path: Path, *, format_name: str) -> np.ndarray:
+    """Decode a picture, turned as its EXIF orientation says: that is how it was seen when it was drawn."""
     try:
-        with Image.open(path, formats=("PNG", "TIFF")) as image:
+        # From an open file: by its name Pillow 13 maps it to memory and scrambles TIFF files that are to be turned.
+        with path.open("rb") as file, Image.open(file, formats=(format_name,)) as image:
             size = image.size
             pixels = None
             if max(size) <= LARGEST_SIDE:
-                grey = image if image.mode in ("1", "L", "I", "I;16", "I;16B") else image.convert("L")
+                image.load()
+                turned = ImageOps.exif_transpose(image)
+                grey = turned if turned.mode in ("1", "L", "I", "I;16", "I;16B") else turned.convert("L")
                 pixels = np.asarray(grey)
     except (OSError, SyntaxError, Image.DecompressionBombError, *PARSE_ERRORS) as error:
         raise ValueError(f"{path}: the picture cannot be decoded ({type(error).__name__}); damaged?") from None

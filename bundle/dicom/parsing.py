@@ -9,8 +9,10 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from bundle.dicom.elements import PARSE_ERRORS, silent_parser
+from bundle.dicom.elements import PARSE_ERRORS, element_numbers, silent_parser
+from bundle.file_kinds import START_BYTES, kind_of, may_be_dicom
 
 LARGEST_DATASET_BYTES = 512 * 1024 * 1024
 """Read of one file with its pixels, or unfolded from a deflated one; a film of `LARGEST_PIXELS` has a quarter of it."""
@@ -18,6 +20,12 @@ LARGEST_HEADER_BYTES = 64 * 1024 * 1024
 """Read of one file up to the pixels: an attached document is megabytes, a mammogram's header some kilobytes."""
 
 _CHUNK_BYTES = 1024 * 1024
+# By (is implicit, is little endian).
+_SYNTAXES = {
+    (True, True): ImplicitVRLittleEndian,
+    (False, True): ExplicitVRLittleEndian,
+    (False, False): ExplicitVRBigEndian,
+}
 
 
 def read_header(path: Path) -> FileDataset:
@@ -83,9 +91,18 @@ def _read(path: Path, *, stop_before_pixels: bool) -> FileDataset:
     with silent_parser():
         try:
             with _LimitedFile(path, most_bytes=limit) as file:
-                return pydicom.dcmread(file, stop_before_pixels=stop_before_pixels)
+                start = file.read(START_BYTES)
+                file.seek(0)
+                has_mark = start[128:132] == b"DICM"
+                if not may_be_dicom(start):
+                    raise InvalidDicomError
+                dataset = pydicom.dcmread(file, stop_before_pixels=stop_before_pixels, force=not has_mark)
+            if not has_mark and not _is_image(dataset):
+                raise InvalidDicomError
         except InvalidDicomError:
-            raise ValueError(f"{path}: this is no DICOM file (no DICM mark after 128 bytes)") from None
+            kind = kind_of(start)
+            found = f"it is {kind}" if kind else "no DICM mark after 128 bytes, nor a data set without it"
+            raise ValueError(f"{path}: this is no DICOM file ({found})") from None
         except _TooLargeError:
             what = "the headers have" if stop_before_pixels else "the dataset has"
             raise ValueError(f"{path}: {what} more than {limit >> 20} MiB; a mammogram is needed") from None
@@ -94,3 +111,24 @@ def _read(path: Path, *, stop_before_pixels: bool) -> FileDataset:
                 raise  # the file cannot be opened; an OSError of the parser's own names no file
             reason = type(error).__name__  # the text is left out, for it may quote a value of the patient's
             raise ValueError(f"{path}: the DICOM headers cannot be read ({reason}); damaged or cut?") from None
+    _state_transfer_syntax(dataset)
+    return dataset
+
+
+def _is_image(dataset: pydicom.Dataset) -> bool:
+    """Whether what was read without the mark of DICOM files is an image, not whatever other bytes parse as."""
+    return all(element_numbers(dataset, keyword) for keyword in ("Rows", "Columns", "BitsAllocated"))
+
+
+def _state_transfer_syntax(dataset: FileDataset) -> None:
+    """Name the encoding that the parser has found, where the file meta information does not name it.
+
+    Compressed pixels, whose length is undefined (PS3.5 section A.4), stay without: their encoding cannot be told.
+    """
+    if "TransferSyntaxUID" in dataset.file_meta:
+        return
+    if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:
+        return
+    syntax = _SYNTAXES.get(dataset.original_encoding)
+    if syntax is not None:
+        dataset.file_meta.TransferSyntaxUID = syntax

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.datadict import dictionary_description
 from pydicom.pixels import apply_modality_lut, apply_windowing
 
 from bundle.dicom.decoding import stored_pixels
@@ -14,6 +17,11 @@ from bundle.dicom.elements import PARSE_ERRORS, element_items, element_numbers, 
 from bundle.dicom.parsing import read_dataset
 from bundle.records import Film
 from bundle.vocabulary import Laterality, ViewPosition
+
+logger = logging.getLogger(__name__)
+
+WINDOW_IGNORED = "window_ignored"
+"""Flag of a film whose window the standard forbids."""
 
 _ROWS_AT_A_TIME = 64
 # How far the rounding of a line's black end to float32 may move the pixels, which lie in [0, 1].
@@ -30,6 +38,7 @@ VIEW_CODES = {
 }
 
 # CBIS-DDSM tells side and view in the subject's name only: ``Calc-Test_P_00041_LEFT_CC``, ``..._1`` for a lesion.
+_SIDE_AND_VIEW = re.compile(r"(L|R|LEFT|RIGHT)[ _-]*(CC|MLO)")
 CBIS_DDSM_SUBJECT = re.compile(r"_(LEFT|RIGHT)_(CC|MLO)(?:_\d+)?$")
 
 
@@ -42,9 +51,12 @@ def read_film(path: Path) -> Film:
     """
     dataset = read_dataset(path)
     try:
-        return film_from_dataset(dataset)
+        film = film_from_dataset(dataset)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    if WINDOW_IGNORED in film.flags:
+        logger.warning("%s: %s; the full range of the bits is shown.", path, _window(dataset).problem)
+    return film
 
 
 def read_stored_pixels(path: Path) -> np.ndarray:
@@ -69,12 +81,16 @@ def film_from_dataset(dataset: pydicom.Dataset) -> Film:
     """
     stored = stored_pixels(dataset)
     with silent_parser():
+        _require_rescale(dataset)
+        _require_luts(dataset)
         try:
             pixels = presentation_pixels(stored, dataset)
             padding = _padding(stored, dataset)
+        except _GreyScaleError:
+            raise
         except PARSE_ERRORS as error:
             raise ValueError(
-                f"the grey scale attributes cannot be applied ({type(error).__name__}); re-export the file"
+                f"the grey scale attributes cannot be applied ({type(error).__name__}); export the file again"
             ) from None
     if padding is not None:
         pixels[padding] = 0.0
@@ -85,13 +101,15 @@ def film_from_dataset(dataset: pydicom.Dataset) -> Film:
         view_position=view_position(dataset),
         laterality=laterality(dataset),
         patient_orientation=tuple(element_texts(dataset, "PatientOrientation")),
+        flags=(WINDOW_IGNORED,) if _is_window_ignored(dataset) else (),
     )
 
 
 def presentation_pixels(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     """Map stored values to [0, 1], brighter for more attenuation, by the grey scale pipeline of PS3.4 section N.2.
 
-    Without window and VOI LUT the full range of Bits Stored is mapped, never the range that one image happens to have.
+    Without window and VOI LUT, or with a window that the standard forbids, the full range of Bits Stored is mapped,
+    never the range that one image happens to have.
     The pipeline acts on each value alone. Where it is a straight line, clipped to [0, 1], as without LUT and with a
     linear window, it is computed in float32. Any other one is worked out for every value that Bits Stored allows and
     looked up, which takes longer.
@@ -145,9 +163,14 @@ def pixel_spacing_mm(dataset: pydicom.Dataset) -> tuple[float, float] | None:
 
 
 def view_position(dataset: pydicom.Dataset) -> ViewPosition | None:
-    """Give the projection, from View Position, else View Code Sequence, else a CBIS-DDSM subject name."""
+    """Give the projection, from View Position, else View Code Sequence, else a CBIS-DDSM subject name.
+
+    A View Position with the side before it, for instance ``LCC``, counts where no other element tells another side.
+    """
     stated = element_texts(dataset, "ViewPosition")
     if stated:
+        if (found := side_and_view(stated[0])) is not None:
+            return found[1] if laterality(dataset) is found[0] else None
         return next((view for view in ViewPosition if view == stated[0].upper()), None)
     for item in element_items(dataset, "ViewCodeSequence"):
         for code in element_texts(item, "CodeValue"):
@@ -158,13 +181,103 @@ def view_position(dataset: pydicom.Dataset) -> ViewPosition | None:
 
 
 def laterality(dataset: pydicom.Dataset) -> Laterality | None:
-    """Give the side, from Image Laterality, else Laterality, else a CBIS-DDSM subject name."""
+    """Give the side, from Image Laterality, else Laterality, a View Position such as ``LCC``, a CBIS-DDSM subject."""
     for keyword in ("ImageLaterality", "Laterality"):
         for text in element_texts(dataset, keyword)[:1]:
             if text.upper() in tuple(Laterality):
                 return Laterality(text.upper())
+    for text in element_texts(dataset, "ViewPosition")[:1]:
+        if (found := side_and_view(text)) is not None:
+            return found[0]
     subject = _cbis_ddsm_subject(dataset)
     return Laterality(subject.group(1)[0]) if subject else None
+
+
+def side_and_view(view_position: str) -> tuple[Laterality, ViewPosition] | None:
+    """Take apart a View Position that names the side as well, for instance ``RMLO`` or ``L CC``; None for others."""
+    match = _SIDE_AND_VIEW.fullmatch(view_position.upper())
+    return (Laterality(match[1][0]), ViewPosition(match[2])) if match else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Window:
+    """The first window of a dataset, where it can be applied; else what is wrong with it, or nothing where none is."""
+
+    center: float = 0.0
+    width: float = 0.0
+    function: str = ""
+    problem: str = ""
+
+    @property
+    def is_usable(self) -> bool:
+        return self.width > 0 and not self.problem
+
+
+def _window(dataset: pydicom.Dataset) -> _Window:
+    """Read Window Center, Window Width and VOI LUT Function (PS3.3 section C.11.2.1.2-3)."""
+    texts = {keyword: element_texts(dataset, keyword) for keyword in ("WindowCenter", "WindowWidth")}
+    if not any(texts.values()):
+        return _Window(problem=_unreadable(dataset, "WindowCenter") or _unreadable(dataset, "WindowWidth"))
+    for keyword in texts:
+        if not element_numbers(dataset, keyword):
+            return _Window(problem=_unreadable(dataset, keyword) or f"{_name(keyword)} is absent")
+    center, width = element_numbers(dataset, "WindowCenter")[0], element_numbers(dataset, "WindowWidth")[0]
+    function = (element_texts(dataset, "VOILUTFunction") or ["LINEAR"])[0].upper()
+    if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+        return _Window(problem=f"{_name('VOILUTFunction')} is none of LINEAR, LINEAR_EXACT and SIGMOID")
+    if width < 1.0 if function == "LINEAR" else width <= 0.0:
+        least = "at least 1" if function == "LINEAR" else "above 0"
+        return _Window(problem=f"{_name('WindowWidth')} is {width:g}; with the function {function} it must be {least}")
+    return _Window(center=center, width=width, function=function)
+
+
+def _is_window_ignored(dataset: pydicom.Dataset) -> bool:
+    return not element_items(dataset, "VOILUTSequence") and bool(_window(dataset).problem)
+
+
+def _name(keyword: str) -> str:
+    """Name an element with its tag, for a message."""
+    tag = pydicom.tag.Tag(keyword)
+    return f"{dictionary_description(tag)} ({tag.group:04X},{tag.element:04X})"
+
+
+def _unreadable(dataset: pydicom.Dataset, keyword: str) -> str:
+    """Say that an element is there and holds no number, without its value: a damaged file may hold anything there."""
+    with silent_parser():
+        try:
+            is_empty = dataset.get(keyword) in (None, "")
+        except PARSE_ERRORS:
+            is_empty = False
+    return "" if is_empty or element_numbers(dataset, keyword) else f"{_name(keyword)} is no number"
+
+
+def _require_rescale(dataset: pydicom.Dataset) -> None:
+    """See that Rescale Slope and Intercept, where both are there, can be applied (PS3.3 section C.11.1)."""
+    if element_items(dataset, "ModalityLUTSequence"):
+        return
+    if not all(keyword in dataset for keyword in ("RescaleSlope", "RescaleIntercept")):
+        return
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        if len(element_numbers(dataset, keyword)) != 1:
+            raise ValueError(f"{_name(keyword)} is not one number; correct it, or export the file again")
+    is_windowed = element_items(dataset, "VOILUTSequence") or _window(dataset).is_usable
+    if element_numbers(dataset, "RescaleSlope")[0] == 0.0 and not is_windowed:
+        raise ValueError(f"{_name('RescaleSlope')} is 0, so that all values become one; export the file again")
+
+
+def _require_luts(dataset: pydicom.Dataset) -> None:
+    """See that the look-up tables that will be applied are tables (PS3.3 sections C.11.1.1 and C.11.2.1.1)."""
+    for keyword in ("ModalityLUTSequence", "VOILUTSequence"):
+        for item in element_items(dataset, keyword)[:1]:
+            try:
+                _lut(item)
+            except PARSE_ERRORS as error:
+                reason = str(error) if type(error) is _GreyScaleError else "LUT Descriptor or LUT Data cannot be read"
+                raise ValueError(f"{_name(keyword)}: {reason}; export the file again") from None
+
+
+class _GreyScaleError(ValueError):
+    """A reason of our own, told from what the parser raises."""
 
 
 def _line_ends(dataset: pydicom.Dataset, *, lowest: int, highest: int) -> tuple[float, float] | None:
@@ -178,13 +291,13 @@ def _line_ends(dataset: pydicom.Dataset, *, lowest: int, highest: int) -> tuple[
         return None
     low, high = (float(apply_modality_lut(np.array(value), dataset)) for value in (lowest, highest))
     dark, bright = min(low, high), max(low, high)
-    centers, widths = element_numbers(dataset, "WindowCenter"), element_numbers(dataset, "WindowWidth")
-    if centers and widths:
+    window = _window(dataset)
+    if window.is_usable:
         # PS3.3 sections C.11.2.1.2.1 and C.11.2.1.3.2.
-        center, width, function = centers[0], widths[0], _voi_lut_function(dataset)
-        if function == "LINEAR":
+        center, width = window.center, window.width
+        if window.function == "LINEAR":
             center, width = center - 0.5, width - 1.0
-        elif function != "LINEAR_EXACT":
+        elif window.function != "LINEAR_EXACT":
             return None
         dark, bright = center - width / 2.0, center + width / 2.0
     if low == high or dark > bright:
@@ -204,39 +317,35 @@ def _presentation_table(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndar
     else:
         modality = apply_modality_lut(values, dataset)  # returns a new array, or the values where there is no rescale
 
-    centers, widths = element_numbers(dataset, "WindowCenter"), element_numbers(dataset, "WindowWidth")
+    window = _window(dataset)
     if voi_luts := element_items(dataset, "VOILUTSequence"):
         shown, top = _looked_up(modality, voi_luts[0])
         table = shown / top
-    elif centers and widths:
-        table = _windowed(modality, dataset, center=centers[0], width=widths[0])
+    elif window.is_usable:
+        table = _windowed(modality, window)
     else:
         low, high = float(modality.min()), float(modality.max())
         if high <= low:
-            raise ValueError("the modality LUT maps all values to one")
+            raise _GreyScaleError(f"{_name('ModalityLUTSequence')} maps all values to one; export the file again")
         table = (modality - low) / (high - low)
     table = np.clip(table, 0.0, 1.0)
     return 1.0 - table if dataset.PhotometricInterpretation == "MONOCHROME1" else table
 
 
-def _windowed(values: np.ndarray, dataset: pydicom.Dataset, *, center: float, width: float) -> np.ndarray:
+def _windowed(values: np.ndarray, window: _Window) -> np.ndarray:
     """Apply one window (PS3.3 section C.11.2.1.2-3) and give [0, 1].
 
     pydicom scales the result to the range of the dataset's own bits and rescale, and writes to the dataset while it
     does: a small dataset of our own makes that range 0 to 65535 for every film and leaves the caller's alone.
     """
-    window = pydicom.Dataset()
-    window.PhotometricInterpretation = "MONOCHROME2"
-    window.BitsStored = 16
-    window.PixelRepresentation = 0
-    window.WindowCenter = center
-    window.WindowWidth = width
-    window.VOILUTFunction = _voi_lut_function(dataset)
-    return apply_windowing(values, window) / 65535.0
-
-
-def _voi_lut_function(dataset: pydicom.Dataset) -> str:
-    return (element_texts(dataset, "VOILUTFunction") or ["LINEAR"])[0].upper()
+    dataset = pydicom.Dataset()
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.BitsStored = 16
+    dataset.PixelRepresentation = 0
+    dataset.WindowCenter = window.center
+    dataset.WindowWidth = window.width
+    dataset.VOILUTFunction = window.function
+    return apply_windowing(values, dataset) / 65535.0
 
 
 def _looked_up(values: np.ndarray, item: pydicom.Dataset) -> tuple[np.ndarray, int]:
@@ -245,16 +354,30 @@ def _looked_up(values: np.ndarray, item: pydicom.Dataset) -> tuple[np.ndarray, i
     Done here, since pydicom indexes an 8-bit LUT with 8 bits, however many entries it has. The top is that of the bits
     which the entries use: some devices write 16 in the descriptor of a 12-bit LUT, and the film would come out black.
     """
+    entries, first_mapped = _lut(item)
+    index = np.clip(np.floor(values) - first_mapped, 0, entries.size - 1)
+    return entries[index.astype(int)], (1 << int(entries.max()).bit_length()) - 1
+
+
+def _lut(item: pydicom.Dataset) -> tuple[np.ndarray, int]:
+    """Give the entries of a Modality or VOI LUT and the first value that is mapped.
+
+    Raises:
+        _GreyScaleError: the entries are not what the descriptor says.
+    """
     entries_count, first_mapped, _ = (int(value) for value in item.LUTDescriptor)
     entries_count = entries_count or 1 << 16
     data = item.LUTData
     entries = (
         np.frombuffer(data, "<u2").astype(int) if isinstance(data, bytes) else np.atleast_1d(np.asarray(data, int))
     )
-    if entries.size < entries_count or entries.max() <= 0:
-        raise ValueError("a LUT has fewer entries than its descriptor says, or only zeros")
-    index = np.clip(np.floor(values) - first_mapped, 0, entries_count - 1)
-    return entries[index.astype(int)], (1 << int(entries.max()).bit_length()) - 1
+    if entries.size < entries_count:
+        raise _GreyScaleError(
+            f"LUT Data (0028,3006) has {entries.size} entries, LUT Descriptor (0028,3002) {entries_count}"
+        )
+    if entries[:entries_count].max() <= 0:
+        raise _GreyScaleError("LUT Data (0028,3006) holds only zeros")
+    return entries[:entries_count], first_mapped
 
 
 def _padding(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | None:

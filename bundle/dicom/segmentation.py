@@ -16,7 +16,7 @@ from pydicom.uid import (
 )
 
 from bundle.dicom.decoding import checked_shape, decode_frame
-from bundle.dicom.elements import element_items, element_numbers, element_texts, element_values
+from bundle.dicom.elements import element_items, element_numbers, element_texts, element_values, sop_uid
 from bundle.dicom.parsing import read_dataset
 
 # A mammogram has a handful of lesions: beyond it a header is not believed.
@@ -47,7 +47,7 @@ class Segment:
 
 def is_segmentation(dataset: pydicom.Dataset) -> bool:
     """Tell a DICOM Segmentation by its SOP class."""
-    return element_texts(dataset, "SOPClassUID")[:1] in ([SegmentationStorage], [LABEL_MAP_STORAGE])
+    return sop_uid(dataset, "SOPClassUID") in (SegmentationStorage, LABEL_MAP_STORAGE)
 
 
 def find_segments(dataset: pydicom.Dataset) -> list[Segment]:

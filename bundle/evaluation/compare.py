@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bundle.atomic import replacing
+from bundle.csv_tables import write_csv
 from bundle.evaluation.bootstrap import holm, mean_interval, signed_rank_p
 from bundle.report.evaluation.folder import SURE, Estimate, Evaluation, Measure, Row
 from bundle.report.evaluation.table import aligned_table
@@ -196,14 +196,13 @@ def write_comparison(comparison: Comparison, *, folder: Path) -> tuple[Path, Pat
     """
     folder.mkdir(parents=True, exist_ok=True)
     table, text = folder / "compare.csv", folder / "compare.md"
-    with replacing(table) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for each in comparison.differences:
-            found = each.difference
-            numbers = (each.first_mean, each.run_mean, found.mean, found.low, found.high)
-            named = (str(each.direction), comparison.names[0], each.run, each.measure.name)
-            writer.writerow([*named, *map(_cell, numbers), found.n, _cell(each.p), _cell(each.p_holm)])
+    rows = []
+    for each in comparison.differences:
+        found = each.difference
+        numbers = (each.first_mean, each.run_mean, found.mean, found.low, found.high)
+        named = (str(each.direction), comparison.names[0], each.run, each.measure.name)
+        rows.append([*named, *map(_cell, numbers), found.n, _cell(each.p), _cell(each.p_holm)])
+    write_csv(table, columns=_COLUMNS, rows=rows)
     with replacing(text) as temporary:
         temporary.write_text(comparison_markdown(comparison), encoding="utf-8")
     return table, text

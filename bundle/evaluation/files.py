@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.atomic import replacing
+from bundle.csv_tables import write_csv
 from bundle.evaluation.agreement import Concordance, Distance
 from bundle.evaluation.bootstrap import Interval
 from bundle.evaluation.conditioning import ConditioningResult, Tested
@@ -35,12 +35,11 @@ def write_metrics(scores: Sequence[ImageScore], *, path: Path) -> Path:
     """
     names = [measure.name for measure in MEASURES]
     methods = list(dict.fromkeys(score.method for score in scores))
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["patient_id", "pair_id", "direction", "method", *names])
-        for score in sorted(scores, key=lambda score: (score.direction, score.pair_id, methods.index(score.method))):
-            values = ["" if math.isnan(score.values[name]) else f"{score.values[name]:.{DECIMALS}f}" for name in names]
-            writer.writerow([score.patient_id, score.pair_id, str(score.direction), score.method, *values])
+    rows = []
+    for score in sorted(scores, key=lambda score: (score.direction, score.pair_id, methods.index(score.method))):
+        values = ["" if math.isnan(score.values[name]) else f"{score.values[name]:.{DECIMALS}f}" for name in names]
+        rows.append([score.patient_id, score.pair_id, str(score.direction), score.method, *values])
+    write_csv(path, columns=["patient_id", "pair_id", "direction", "method", *names], rows=rows)
     return path
 
 

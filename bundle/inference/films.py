@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from bundle.file_kinds import START_BYTES, may_be_dicom
 from bundle.vocabulary import Laterality, ViewPosition
 
 logger = logging.getLogger(__name__)
@@ -132,12 +133,11 @@ def _member(kind: type[Member], value: str | None, *, argument: str) -> Member |
 
 
 def _looks_like_dicom(path: Path) -> bool:
-    """By name, or by the mark after the preamble (PS3.10 7.1): many archives export files without a suffix."""
+    """By name, or by the file's first bytes: many archives export files without a suffix."""
     if path.suffix.lower() in DICOM_SUFFIXES:
         return True
     with path.open("rb") as file:
-        file.seek(128)
-        return file.read(4) == b"DICM" and path.name != "DICOMDIR"
+        return may_be_dicom(file.read(START_BYTES)) and path.name != "DICOMDIR"
 
 
 def _masks_of(relative: Path, *, film: Path, folder: Path) -> tuple[Path, ...]:

@@ -82,6 +82,41 @@ def test_a_bad_row_is_a_reason_and_leaves_its_image_out(source, tmp_path, row, r
     assert [view.image_path.name for view in views] == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "bits", "inverted"), [("12,true", 12, True), ("16,No", 16, False), (",1", None, True), (",", None, False)]
+)
+def test_bits_and_polarity_of_pictures_may_be_stated(source, text, bits, inverted):
+    views, reasons = found(source, f"patient,side,view,image,bits,inverted\nA1,L,CC,cc.png,{text}\n")
+    assert not reasons
+    assert (views[0].bits, views[0].inverted) == (bits, inverted)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("0,", "bits is '0'"), ("17,", "bits is '17'"), (",maybe", "inverted is")]
+)
+def test_bits_and_polarity_that_cannot_be_are_reasons(source, text, reason):
+    views, reasons = found(source, f"patient,side,view,image,bits,inverted\nA1,L,CC,cc.png,{text}\n")
+    assert not views
+    assert reason in reasons["table.csv:2"]
+
+
+def test_what_the_table_leaves_open_comes_from_the_arguments(source):
+    table = source.parent / "table.csv"
+    table.write_text("patient,side,view,image,bits,inverted\nA1,L,CC,cc.png,,\nA1,L,MLO,mlo.png,8,false\n")
+    views, _ = find_views(source, table=table, bits=12, inverted=True)
+    assert [(view.bits, view.inverted) for view in views] == [(12, True), (8, False)]
+    with pytest.raises(ValueError, match="bits is 17; it must be 1 to 16"):
+        find_views(source, table=table, bits=17)
+
+
+def test_a_table_as_a_spreadsheet_of_another_language_saves_it(source):
+    text = "Patient; Side;VIEW;Image;Spacing\r\nA1;L;CC;cc.png;0,07\r\n"
+    for encoding in ("utf-16", "utf-8-sig", "windows-1252"):
+        views, reasons = found(source, text.encode(encoding))
+        assert not reasons
+        assert [(view.image_path.name, view.spacing_mm) for view in views] == [("cc.png", (0.07, 0.07))]
+
+
 def test_rows_of_one_image_that_disagree_leave_it_out(source):
     views, reasons = found(source, "patient,side,view,image\nA1,L,CC,cc.png\nA2,L,CC,cc.png\n")
     assert not views
@@ -100,7 +135,7 @@ def test_a_missing_column_ends_the_reading(source):
         found(source, "patient,side\nA1,L\n")
 
 
-def prepare_table(tmp_path, source, rows, *, overwrite=False):
+def prepare_table(tmp_path, source, rows, *, overwrite=False, **stated):
     table = tmp_path / "table.csv"
     with table.open("w", newline="") as stream:
         csv.writer(stream).writerows([("patient", "side", "view", "image", "mask", "spacing"), *rows])
@@ -114,7 +149,7 @@ def prepare_table(tmp_path, source, rows, *, overwrite=False):
         seed=0,
         workers=1,
         overwrite=overwrite,
-        side_files=SideFiles(table=table),
+        side_files=SideFiles(table=table, **stated),
     )
 
 
@@ -131,6 +166,42 @@ def test_overwriting_keeps_the_views_of_patients_with_a_point_in_their_name(sour
     for overwrite in (False, True):
         summary = prepare_table(tmp_path, source, rows, overwrite=overwrite)
         assert sum(summary.pairs.values()) == 3
+
+
+def test_a_wrong_grey_scale_is_named_at_the_end_and_right_once_it_is_stated(source, tmp_path):
+    row, column = np.mgrid[:150, :110]
+    breast = np.clip(4095 - 40 * np.hypot(row - 75, column), 0, 3000) + (7 * row + 13 * column) % 50
+    rows = []
+    for patient in "ABC":
+        for view in ViewPosition:
+            rows.append((patient, "L", view, f"{patient}{view}.png", "", "1"))
+            Image.fromarray((4095 - breast).astype(np.uint16)).save(source / rows[-1][3])
+    summary = prepare_table(tmp_path, source, rows)
+    assert summary.grey_scale_flags == {"dark": 6, "white_background": 6}
+    warnings = [line for line in summary.lines() if line.startswith("warning: 6 view(s)")]
+    assert [("--bits" in line, "--inverted" in line) for line in warnings] == [(True, False), (False, True)]
+    summary = prepare_table(tmp_path, source, rows, bits=12, inverted=True)
+    assert (summary.grey_scale_flags, summary.reused_views) == ({}, 0)
+    with (tmp_path / "prepared" / "pairs.csv").open(newline="") as stream:
+        assert not {"dark", "white_background"} & {
+            flag.split(":")[-1] for row in csv.DictReader(stream) for flag in row["flags"].split(";")
+        }
+
+
+def test_file_names_that_a_spreadsheet_would_run_are_text_in_the_tables(source, tmp_path):
+    row, column = np.mgrid[:150, :110]
+    breast = Image.fromarray(np.clip(60 - np.hypot(row - 75, column), 0, 50).astype(np.uint8))
+    rows = [(patient, "L", view, f"{patient}{view}.png", "", "1") for patient in "ABC" for view in ViewPosition]
+    for _, _, _, name, _, _ in rows:
+        breast.save(source / name)
+    (source / "=1+1.png").write_bytes(b"no picture")
+    rows.append(("D", "L", "CC", "=1+1.png", "", "1"))
+    rows.append(("D", "L", "MLO", "CMLO.png", "", "1"))
+    prepare_table(tmp_path, source, [row for row in rows if row[:3] != ("C", "L", "MLO")])
+    with (tmp_path / "prepared" / "rejected.csv").open(newline="") as stream:
+        cells = [cell for row in csv.reader(stream) for cell in row]
+    assert "'=1+1.png" in cells
+    assert not [cell for cell in cells if cell.startswith("=")]
 
 
 @pytest.mark.skipif(not (REAL / "cbis-ddsm").is_dir(), reason="the real films are not here (../shared/real)")

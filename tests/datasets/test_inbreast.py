@@ -213,11 +213,20 @@ def test_without_films_outlines_or_table_nothing_begins(tmp_path, name):
         find_views(tmp_path)
 
 
-def test_a_table_with_commas_names_the_missing_columns(tmp_path):
+def test_a_table_that_was_saved_again_with_commas_gives_the_same_views(tmp_path):
+    write(tmp_path)
+    expected = find_views(tmp_path)
+    table = tmp_path / "INbreast.csv"
+    table.write_text(table.read_text().replace(";", ",").replace("Laterality", "laterality"))
+    assert expected[0]
+    assert find_views(tmp_path) == expected
+
+
+def test_a_table_without_a_column_names_it(tmp_path):
     write(tmp_path)
     table = tmp_path / "INbreast.csv"
-    table.write_text(table.read_text().replace(";", ","))
-    with pytest.raises(ValueError, match=r"lacks the column\(s\) Laterality, View"):
+    table.write_text(table.read_text().replace("Laterality;View", "Side;Projection"))
+    with pytest.raises(ValueError, match=r"lacks the column\(s\) Laterality, View; .* with semicolons"):
         find_views(tmp_path)
 
 

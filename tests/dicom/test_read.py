@@ -359,7 +359,7 @@ def test_patient_orientation():
         ({"Rows": 33}, "cut short"),
         ({"Rows": 31}, "has 3072 bytes, but Rows, Columns and bits make 2976"),
         ({"Rows": 16384, "Columns": 16384}, "at most 67108864 pixels"),
-        ({"WindowCenter": "5", "WindowWidth": "0"}, "grey scale"),
+        ({"RescaleSlope": "0", "RescaleIntercept": "5"}, r"Rescale Slope \(0028,1053\) is 0"),
     ],
 )
 def test_a_wrong_file_is_named_with_its_reason_and_without_the_patient(tmp_path, attributes, word):

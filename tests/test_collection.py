@@ -18,7 +18,7 @@ from bundle.radiomics.features import FEATURE_NAMES
 from bundle.radiomics.regions import Region, region_mask
 from bundle.radiomics.settings import read_settings
 from bundle.vocabulary import Split, ViewPosition
-from tests.datasets.cbis_ddsm_tree import Row, both_views, lesion_mask, write_dicom, write_tree
+from tests.datasets.cbis_ddsm_tree import Row, both_views, film, lesion_mask, write_dicom, write_tree
 
 RADIOMICS = read_settings(Path(__file__).resolve().parents[1] / "configs" / "radiomics.yaml")
 FRACTIONS = {Split.TRAINING: 0.70, Split.VALIDATION: 0.15, Split.TEST: 0.15}
@@ -188,8 +188,8 @@ def test_a_film_that_changed_is_done_again(tmp_path):
     rows = [row for number in range(3) for row in both_views(f"P_0000{number}")]
     tree = write_tree(tmp_path / "source", rows, layout="table_paths")
     prepare(tmp_path / "source", tmp_path / "output")
-    film = tree.files[FILM.format(1, "CC")]
-    film.write_bytes(film.read_bytes()[:-1000])
+    changed = tree.files[FILM.format(1, "CC")]
+    changed.write_bytes(changed.read_bytes()[:-1000])
     summary = prepare(tmp_path / "source", tmp_path / "output")
     assert (summary.reused_views, sum(summary.pairs.values())) == (5, 2)
 
@@ -224,6 +224,22 @@ def test_bad_films_become_reasons_and_the_run_goes_on(tmp_path):
     assert kept == {"P_00003_L", "P_00004_L", "P_00005_L", "P_00006_L"}
     assert {row["pair_id"] for row in read_rows(output / "radiomics.csv")} == kept
     assert sum(summary.rejections.values()) == len(rejected)
+
+
+def test_breasts_of_an_impossible_size_are_left_out_with_their_spacing(tmp_path):
+    source, output = tmp_path / "source", tmp_path / "output"
+    rows = [row for number in range(4) for row in both_views(f"P_0000{number}")]
+    tree = write_tree(source, rows, layout="table_paths")
+    film_row = next(row for row in rows if row.patient == "P_00001" and row.view == "CC")
+    write_dicom(tree.files[FILM.format(1, "CC")], film(film_row, [film_row]), subject=film_row.subject, spacing_mm=None)
+    prepare(source, output)
+    stages = {row["stage"]: row["reason"] for row in read_rows(output / "rejected.csv")}
+    assert set(stages) == {"breast", "pairing"}
+    assert "with the assumed spacing of 0.05 x 0.05 mm the breast would be 5 mm high" in stages["breast"]
+    assert [row["pair_id"] for row in read_rows(output / "pairs.csv")] == ["P_00000_L", "P_00002_L", "P_00003_L"]
+    # With the true one it is taken.
+    prepare(source, output, preparation=PreparationSettings(assumed_spacing_mm=1.0), overwrite=True)
+    assert len(read_rows(output / "pairs.csv")) == 4
 
 
 def test_nothing_left_is_one_sentence_and_leaves_the_reasons(tmp_path):

@@ -8,6 +8,7 @@ for the radiomics. `to_film` undoes all of it. Prepared views are stored as NIfT
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -59,8 +60,8 @@ class PreparationSettings:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if not value > 0:
-                raise ValueError(f"{name} is {value}; it must be positive")
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; it must be positive and finite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,12 +320,16 @@ def load_prepared(files: PreparedFiles) -> PreparedView:
     breast, _ = _read_nifti(files.breast)
     if not levels.shape == lesions.shape == breast.shape:
         raise ValueError(f"{files.image}: {levels.shape} pixels, but its masks have {lesions.shape} and {breast.shape}")
+    try:
+        geometry, flags = _geometry(note["geometry"]), tuple(note["flags"])
+    except (LookupError, TypeError, AttributeError):
+        raise ValueError(f"{files.image}: the geometry in its header is damaged; prepare it again") from None
     return PreparedView(
         image=_grey_values(levels),
         breast=breast.astype(bool),
         lesions=lesions.astype(np.uint8, copy=False),
-        geometry=_geometry(note["geometry"]),
-        flags=tuple(note["flags"]),
+        geometry=geometry,
+        flags=flags,
     )
 
 
@@ -398,5 +403,8 @@ def _read_nifti(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
         text = extension.get_content()
         text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
         if text.startswith(GEOMETRY_MARK):
-            return stored.T, json.loads(text.removeprefix(GEOMETRY_MARK).rstrip("\0 "))
+            try:
+                return stored.T, json.loads(text.removeprefix(GEOMETRY_MARK).rstrip("\0 "))
+            except ValueError:
+                raise ValueError(f"{path}: the geometry in its header is damaged; prepare it again") from None
     raise ValueError(f"{path}: no geometry in the header, so it was not written by `save_prepared`; prepare it again")

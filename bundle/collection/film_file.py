@@ -10,12 +10,11 @@ from PIL import Image
 
 from bundle.dicom.decoding import LARGEST_SIDE, SMALLEST_SIDE
 from bundle.dicom.elements import PARSE_ERRORS
-from bundle.dicom.masks import PICTURE_STARTS
+from bundle.dicom.masks import JPEG_START, PICTURE_STARTS
 from bundle.dicom.read import read_film
 from bundle.records import Film, View
 
-# Films may be JPEG, masks not: its losses would give them values that mean nothing.
-_FILM_STARTS = (*PICTURE_STARTS, b"\xff\xd8\xff")
+_FILM_STARTS = (*PICTURE_STARTS, JPEG_START)
 # TIFF tags (TIFF 6.0, section 8).
 _BITS_PER_SAMPLE = 258
 _PHOTOMETRIC_INTERPRETATION = 262

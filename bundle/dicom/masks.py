@@ -1,4 +1,4 @@
-"""Lesion masks from DICOM, PNG, TIFF or NIfTI files: read, told from crops by content, brought onto the film's grid."""
+"""Lesion masks from DICOM, picture or NIfTI files: read, told from crops by content, brought onto the film's grid."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ LARGEST_SIZE_RATIO = 2.0
 LARGEST_SOFT_SHARE = 0.01
 # PNG, and TIFF of either byte order.
 PICTURE_STARTS = (b"\x89PNG", b"II*\0", b"MM\0*")
+JPEG_START = b"\xff\xd8\xff"
+# JPEG's losses change the values near a mask's outline: so far from either value, as a share of the range, they are it.
+JPEG_LOSS_SHARE = 0.25
 # A label map counts lesions; a picture has more grey levels than that.
 LARGEST_LABEL = 16
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Read a mask from a DICOM, PNG, TIFF or NIfTI file (told by the file's first bytes, not by its name).
+    """Read a mask from a DICOM, PNG, TIFF, JPEG or NIfTI file (told by the file's first bytes, not by its name).
 
     In NIfTI the first axis is x, that is the column. Of a label map every label counts as lesion.
 
@@ -106,15 +109,24 @@ def _read_pixels(path: Path) -> np.ndarray:
     if start[128:132] == b"DICM":
         return read_stored_pixels(path)
     if start.startswith(PICTURE_STARTS):
-        return _read_picture(path)
+        return _read_picture(path, formats=("PNG", "TIFF"))
+    if start.startswith(JPEG_START):
+        return _without_losses(_read_picture(path, formats=("JPEG",)))
     if start.startswith(b"\x1f\x8b") or start[344:347] in (b"n+1", b"ni1"):
         return _read_nifti(path)
-    raise ValueError(f"{path}: a mask must be a DICOM, PNG, TIFF or NIfTI file, by its content")
+    raise ValueError(f"{path}: a mask must be a DICOM, PNG, TIFF, JPEG or NIfTI file, by its content")
 
 
-def _read_picture(path: Path) -> np.ndarray:
+def _without_losses(pixels: np.ndarray) -> np.ndarray:
+    """Bring grey values near the least and the greatest one to these; what lies between is left as it is."""
+    low, high = int(pixels.min()), int(pixels.max())
+    loss = JPEG_LOSS_SHARE * (high - low)
+    return np.where(pixels <= low + loss, low, np.where(pixels >= high - loss, high, pixels))
+
+
+def _read_picture(path: Path, *, formats: tuple[str, ...]) -> np.ndarray:
     try:
-        with Image.open(path, formats=("PNG", "TIFF")) as image:
+        with Image.open(path, formats=formats) as image:
             size = image.size
             pixels = None
             if max(size) <= LARGEST_SIDE:

@@ -34,9 +34,7 @@ def read_datalist(dataset_dir: str | Path, split: str) -> list[dict[str, Any]]:
 
 
 def _is_pair(pair: Any) -> bool:
-    if not isinstance(pair, dict) or not isinstance(pair.get("pair_id"), str):
-        return False
-    return isinstance(pair.get("patient_id", ""), str)
+    return isinstance(pair, dict) and all(isinstance(pair.get(name), str) for name in ("pair_id", "patient_id"))
 
 
 def files_of_pair(pair: Mapping[str, Any], position: ViewPosition, *, dataset_dir: str | Path) -> PreparedFiles:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.draw import polygon2mask
 
 from bundle.collection import prepare_collection
@@ -104,6 +105,24 @@ def test_what_the_views_disagree_about_is_flagged(prepared):
         assert any("two_series" in flag for flag in flags) == (Quirk.BOTH_TABLES in quirks_of(breast))
         without = layout is Layout.CBIS_DDSM_JPEG or Quirk.NO_SPACING in quirks_of(breast, ViewPosition.CC)
         assert ("cc:assumed_spacing" in flags) == without
+
+
+def test_the_jpeg_edition_lists_its_pictures_file_by_file(prepared):
+    _, output, _, breasts, layout = prepared
+    root = output.parent / "dicom"
+    if layout is not Layout.CBIS_DDSM_JPEG:
+        assert not list(root.rglob("*.jpg"))
+        return
+    with (root / "csv" / "dicom_info.csv").open(newline="") as stream:
+        listed = list(csv.DictReader(stream))
+    assert {path.name for path in root.iterdir()} == {"csv", "jpeg", "truth.json"}
+    assert sorted(root / row["image_path"].removeprefix("CBIS-DDSM/") for row in listed) == sorted(root.rglob("*.jpg"))
+    descriptions = {"full mammogram images", "cropped images", "ROI mask images", ""}
+    assert {row["SeriesDescription"] for row in listed} == descriptions
+    films = {path for breast in breasts.values() for view in breast["views"].values() for path in view["files"]["film"]}
+    for path in films:
+        with Image.open(root / path) as picture:
+            assert (picture.format, picture.mode) == ("JPEG", "L")
 
 
 def test_no_patient_straddles_and_those_of_both_official_splits_are_in_test(prepared):

@@ -17,7 +17,7 @@ from bundle.training.feature_training import region_examples
 from bundle.vocabulary import Split
 
 CANVAS = Canvas(rows=128, columns=96, spacing_mm=2.0)
-MUTANTS = 120
+MUTANTS = 60
 JUNK = (None, True, -1, 0, 1e400, "", "x", "../../etc/passwd", [], {}, [[]], {"x": 1})
 
 

@@ -81,14 +81,14 @@ def feature_rows(
             if missing:
                 raise ValueError(f"no column {min(missing)}")
             for row in reader:
+                values = np.array([float(row[name]) for name in (*numbers, *FEATURE_NAMES)])
+                if not (np.abs(values) <= np.finfo(np.float32).max).all():
+                    raise ValueError("a number is not finite")
                 if row["settings_hash"] != settings_hash:
                     raise _OtherSettingsError(
                         f"{path} mixes radiomic features made with different settings ({row['settings_hash']!r} and "
                         f"{settings_hash!r}): prepare the collection again."
                     )
-                values = np.array([float(row[name]) for name in (*numbers, *FEATURE_NAMES)])
-                if not (np.abs(values) <= np.finfo(np.float32).max).all():
-                    raise ValueError("a number is not finite")
                 of_row = dict(zip(numbers, values[: len(numbers)].tolist(), strict=True))
                 yield {name: row[name] for name in words}, of_row, values[len(numbers) :]
         except _OtherSettingsError:

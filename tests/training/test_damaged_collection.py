@@ -151,7 +151,7 @@ def test_images_may_lie_on_another_disk(collection: Path) -> None:
     [
         (",fine,", ",finest,", r"radiomics\.csv has the scale 'finest' of the view 'CC'"),
         ("shape2D_", "shape3D_", r"radiomics\.csv is damaged near line 1 \(no column shape2D_"),
-        (",fine,", ",fine,\n", r"radiomics\.csv is damaged near line 3"),
+        (",fine,", ",fine,\n", r"radiomics\.csv is damaged near line 2 "),
     ],
 )
 def test_a_damaged_table_names_file_and_line(collection: Path, old: str, new: str, sentence: str) -> None:

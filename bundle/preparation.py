@@ -8,6 +8,7 @@ for the radiomics. `to_film` undoes all of it. Prepared views are stored as NIfT
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -34,6 +35,13 @@ STORED_LEVELS = 65535
 COMMENT = 6
 GEOMETRY_MARK = "mammography_view_synthesis "
 
+# A breast beyond these limits has another spacing than its file, or the assumption, says. The largest film and detector
+# have 24 x 30 cm (21 CFR 900.12(b)(4)(i)), and a film of 0.042 mm for which 0.05 mm is assumed looks a fifth too high.
+# In CC and MLO views half of the breasts have 118 to 225 cm2 (McCormack et al., Cancer Epidemiol Biomarkers Prev 2007,
+# 16:1148, table 1); the smallest may have a tenth of that.
+PLAUSIBLE_HEIGHT_MM = (40.0, 350.0)
+PLAUSIBLE_AREA_CM2 = (10.0, 720.0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PreparationSettings:
@@ -53,8 +61,8 @@ class PreparationSettings:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if not value > 0:
-                raise ValueError(f"{name} is {value}; it must be positive")
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; it must be positive and finite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +112,7 @@ def orient(film: Film, lesion_masks: Sequence[np.ndarray], settings: Preparation
         settings: which spacing to assume.
 
     Raises:
-        ValueError: there is no breast on the film, or a mask has another size.
+        ValueError: there is no breast on the film, it has an impossible size, or a mask has another size than the film.
     """
     flags = [*film.flags, *grey_scale_flags(film.pixels)]
     for number, mask in enumerate(lesion_masks, start=1):
@@ -120,6 +128,7 @@ def orient(film: Film, lesion_masks: Sequence[np.ndarray], settings: Preparation
         flags.append("coarser_than_fine_spacing")
 
     breast = segment_breast(film.pixels, film.padding, spacing_mm=spacing_mm)
+    _require_plausible(breast, spacing_mm=spacing_mm, is_assumed=film.spacing_mm is None)
     first_row, first_column, box_rows, box_columns = found = _bounding_box(breast)
     cut = _slices(found)
     breast = breast[cut]
@@ -153,6 +162,34 @@ def orient(film: Film, lesion_masks: Sequence[np.ndarray], settings: Preparation
         flipped_rows=rows,
         box=box,
         flags=tuple(flags),
+    )
+
+
+def _require_plausible(breast: np.ndarray, *, spacing_mm: tuple[float, float], is_assumed: bool) -> None:
+    """Refuse a breast of a size that no breast has: the spacing is wrong, and with it every length that follows.
+
+    Args:
+        breast: bool ``[rows, columns]``, not empty.
+        spacing_mm: (row, column).
+        is_assumed: the film does not tell its spacing.
+
+    Raises:
+        ValueError: the height or the area lies outside `PLAUSIBLE_HEIGHT_MM` or `PLAUSIBLE_AREA_CM2`.
+    """
+    row_mm, column_mm = spacing_mm
+    height_mm = _bounding_box(breast)[2] * row_mm
+    area_cm2 = np.count_nonzero(breast) * row_mm * column_mm / 100.0
+    (least_mm, greatest_mm), (least_cm2, greatest_cm2) = PLAUSIBLE_HEIGHT_MM, PLAUSIBLE_AREA_CM2
+    if least_mm <= height_mm <= greatest_mm and least_cm2 <= area_cm2 <= greatest_cm2:
+        return
+    kind, remedy = "stated", "correct it"
+    if is_assumed:
+        kind = "assumed"
+        remedy = "give the true one by --assumed_spacing_mm, at inference by --preparation#assumed_spacing_mm"
+    raise ValueError(
+        f"with the {kind} spacing of {row_mm:g} x {column_mm:g} mm the breast would be {height_mm:.0f} mm high and "
+        f"{area_cm2:.1f} cm2 large; breasts have {least_mm:g} to {greatest_mm:g} mm and {least_cm2:g} to "
+        f"{greatest_cm2:g} cm2, so the spacing is wrong: {remedy}"
     )
 
 
@@ -285,12 +322,16 @@ def load_prepared(files: PreparedFiles) -> PreparedView:
     breast, _ = _read_nifti(files.breast)
     if not levels.shape == lesions.shape == breast.shape:
         raise ValueError(f"{files.image}: {levels.shape} pixels, but its masks have {lesions.shape} and {breast.shape}")
+    try:
+        geometry, flags = _geometry(note["geometry"]), tuple(note["flags"])
+    except (LookupError, TypeError, AttributeError):
+        raise ValueError(f"{files.image}: the geometry in its header is damaged; prepare it again") from None
     return PreparedView(
         image=_grey_values(levels),
         breast=breast.astype(bool),
         lesions=lesions.astype(np.uint8, copy=False),
-        geometry=_geometry(note["geometry"]),
-        flags=tuple(note["flags"]),
+        geometry=geometry,
+        flags=flags,
     )
 
 
@@ -364,5 +405,8 @@ def _read_nifti(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
         text = extension.get_content()
         text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
         if text.startswith(GEOMETRY_MARK):
-            return stored.T, json.loads(text.removeprefix(GEOMETRY_MARK).rstrip("\0 "))
+            try:
+                return stored.T, json.loads(text.removeprefix(GEOMETRY_MARK).rstrip("\0 "))
+            except ValueError:
+                raise ValueError(f"{path}: the geometry in its header is damaged; prepare it again") from None
     raise ValueError(f"{path}: no geometry in the header, so it was not written by `save_prepared`; prepare it again")

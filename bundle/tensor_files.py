@@ -2,7 +2,7 @@
 
 import pickle
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,6 +57,27 @@ def read_tensors(path: Path, *, device: torch.device | str, remedy: str) -> Any:
         raise ValueError(f"{path} is no file of weights, or was cut ({type(error).__name__}): {remedy}") from None
 
 
+def read_parts(path: Path, names: Collection[str], *, device: torch.device | str, remedy: str) -> Mapping[str, Any]:
+    """Read a file of several named parts, as a checkpoint is, by `read_tensors`.
+
+    Args:
+        path: the file, which exists.
+        names: the parts that must be there.
+        device: where the tensors go.
+        remedy: what to do about a file that cannot be read; ends the message.
+
+    Raises:
+        ValueError: the file is damaged, or lacks a part.
+    """
+    content = read_tensors(path, device=device, remedy=remedy)
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path} holds {type(content).__name__} instead of named parts: {remedy}")
+    missing = [name for name in names if name not in content]
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing)}: {remedy}")
+    return content
+
+
 def restore(part: Restorable, state: Mapping[str, Any], *, name: str, path: Path, remedy: str) -> None:
     """Put a state that was read from a file into a network or an optimizer.
 
@@ -72,5 +93,5 @@ def restore(part: Restorable, state: Mapping[str, Any], *, name: str, path: Path
     """
     try:
         part.load_state_dict(state)
-    except (RuntimeError, ValueError, KeyError):
+    except _DAMAGE:
         raise ValueError(f"{path} holds another {name} than the configuration describes: {remedy}") from None

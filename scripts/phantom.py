@@ -37,8 +37,8 @@ def phantom(
         *unknown_values: refused.
         output: folder to write: absent, empty, or holding this very cohort.
         layout: cbis_ddsm (tables, Secondary Capture films and ROI masks in the download tool's folders),
-            cbis_ddsm_tables (the same at the paths that the tables name), inbreast (DICOM files, table, property
-            lists) or clinical (MG For Presentation and For Processing).
+            cbis_ddsm_tables (the same at the paths that the tables name), cbis_ddsm_jpeg (as the JPEG edition has it),
+            inbreast (DICOM files, table, property lists) or clinical (MG For Presentation and For Processing).
         breasts: how many breasts; most women have both in the cohort.
         seed: the cohort's seed; the same seed gives the same bytes.
         film_spacing_mm: pixel spacing of the films.
@@ -72,8 +72,9 @@ def phantom(
             "--workers it needs less."
         ) from None
     print(_sentence(summary, str(folder)))
-    if layout in (Layout.CBIS_DDSM, Layout.CBIS_DDSM_TABLES):
-        assumed = f" --assumed_spacing_mm {spacing_mm:g}" if with_quirks else ""
+    if layout in (Layout.CBIS_DDSM, Layout.CBIS_DDSM_TABLES, Layout.CBIS_DDSM_JPEG):
+        unknown = with_quirks or layout == Layout.CBIS_DDSM_JPEG
+        assumed = f" --assumed_spacing_mm {spacing_mm:g}" if unknown else ""
         prepared = folder.parent / "prepared"
         print(f"Next: python -m scripts.prepare cbis_ddsm --source {folder} --output {prepared}{assumed}")
 

@@ -25,6 +25,25 @@ def test_a_file_is_written_and_an_older_one_replaced(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["table.csv"]
 
 
+def test_what_was_written_is_on_the_disk_before_it_replaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, steps = tmp_path / "table.csv", []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        steps.append(f"synced {os.fstat(descriptor).st_size} bytes")
+        fsync(descriptor)
+
+    def replaced(old: Path, new: Path) -> None:
+        steps.append("replaced")
+        replace(old, new)
+
+    monkeypatch.setattr("os.fsync", synced)
+    monkeypatch.setattr("os.replace", replaced)
+    with replacing(path) as temporary:
+        temporary.write_text("whole")
+    assert steps == ["synced 5 bytes", "replaced"]
+
+
 def test_the_older_file_is_whole_until_the_end(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("before")

@@ -18,7 +18,7 @@ from bundle.radiomics.features import FEATURE_NAMES
 from bundle.radiomics.regions import Region, region_mask
 from bundle.radiomics.settings import read_settings
 from bundle.vocabulary import Split, ViewPosition
-from tests.datasets.cbis_ddsm_tree import Row, both_views, lesion_mask, write_dicom, write_tree
+from tests.datasets.cbis_ddsm_tree import Row, both_views, film, lesion_mask, write_dicom, write_tree
 
 RADIOMICS = read_settings(Path(__file__).resolve().parents[1] / "configs" / "radiomics.yaml")
 FRACTIONS = {Split.TRAINING: 0.70, Split.VALIDATION: 0.15, Split.TEST: 0.15}
@@ -184,12 +184,54 @@ def test_a_run_that_was_stopped_goes_on(source, prepared, tmp_path):
     assert all((output / name).read_bytes() == (finished / name).read_bytes() for name in TABLES)
 
 
+def test_damaged_results_are_made_again(source, prepared, tmp_path):
+    """What a crash, a full disk or an editor leaves: the view is made again and the tables are the same."""
+    _, finished = prepared
+    output = tmp_path / "output"
+    shutil.copytree(finished, output)
+    damage = {
+        "views/P_00000_L_CC.json": lambda content: b"\xff\xfe\x00garbage",
+        "views/P_00000_L_MLO.json": lambda content: b"[]",
+        "views/P_00001_L_CC.json": lambda content: b"{}",
+        "views/P_00001_L_MLO.json": lambda content: content.replace(b'"shape"', b'"shade"'),
+        "views/P_00002_L_CC.json": lambda content: content.replace(b'"spacing_mm": 1.0', b'"spacing_mm": 7.0'),
+        "images/P_00002_L_MLO_image.nii": lambda content: b"",
+        "images/P_00003_L_CC_mask.nii.gz": lambda content: content[:-9],
+    }
+    for name, change in damage.items():
+        before = (output / name).read_bytes()
+        (output / name).write_bytes(change(before))
+        assert (output / name).read_bytes() != before
+    assert prepare(source, output).reused_views == 1
+    assert contents(output) == contents(finished)
+
+
+def test_the_tables_stay_until_new_ones_replace_them(source, prepared, tmp_path, monkeypatch):
+    output = tmp_path / "output"
+    shutil.copytree(prepared[1], output)
+    before = {name: (output / name).read_bytes() for name in TABLES}
+    (output / "views" / "P_00002_L_CC.json").write_bytes(b"\xff")
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bundle.collection.prepare.prepare_views", stop)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, output)
+    assert before == {name: (output / name).read_bytes() for name in TABLES}
+    # Code that gives other images is another thing: tables that do not fit them are worse than none.
+    monkeypatch.setattr("bundle.collection.prepare.code_hash", lambda: "another")
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, output)
+    assert [name for name in TABLES if (output / name).exists()] == ["preparation.json"]
+
+
 def test_a_film_that_changed_is_done_again(tmp_path):
     rows = [row for number in range(3) for row in both_views(f"P_0000{number}")]
     tree = write_tree(tmp_path / "source", rows, layout="table_paths")
     prepare(tmp_path / "source", tmp_path / "output")
-    film = tree.files[FILM.format(1, "CC")]
-    film.write_bytes(film.read_bytes()[:-1000])
+    changed = tree.files[FILM.format(1, "CC")]
+    changed.write_bytes(changed.read_bytes()[:-1000])
     summary = prepare(tmp_path / "source", tmp_path / "output")
     assert (summary.reused_views, sum(summary.pairs.values())) == (5, 2)
 
@@ -226,24 +268,57 @@ def test_bad_films_become_reasons_and_the_run_goes_on(tmp_path):
     assert sum(summary.rejections.values()) == len(rejected)
 
 
+def test_breasts_of_an_impossible_size_are_left_out_with_their_spacing(tmp_path):
+    source, output = tmp_path / "source", tmp_path / "output"
+    rows = [row for number in range(4) for row in both_views(f"P_0000{number}")]
+    tree = write_tree(source, rows, layout="table_paths")
+    film_row = next(row for row in rows if row.patient == "P_00001" and row.view == "CC")
+    write_dicom(tree.files[FILM.format(1, "CC")], film(film_row, [film_row]), subject=film_row.subject, spacing_mm=None)
+    prepare(source, output)
+    stages = {row["stage"]: row["reason"] for row in read_rows(output / "rejected.csv")}
+    assert set(stages) == {"breast", "pairing"}
+    assert "with the assumed spacing of 0.05 x 0.05 mm the breast would be 5 mm high" in stages["breast"]
+    assert [row["pair_id"] for row in read_rows(output / "pairs.csv")] == ["P_00000_L", "P_00002_L", "P_00003_L"]
+    # With the true one it is taken.
+    prepare(source, output, preparation=PreparationSettings(assumed_spacing_mm=1.0), overwrite=True)
+    assert len(read_rows(output / "pairs.csv")) == 4
+
+
 def test_nothing_left_is_one_sentence_and_leaves_the_reasons(tmp_path):
     rows = [row for number in range(3) for row in both_views(f"P_0000{number}")]
     tree = write_tree(tmp_path / "source", rows, layout="table_paths")
     for number in range(3):
         tree.files[FILM.format(number, "CC")].write_bytes(b"no film")
     with pytest.raises(
-        ValueError, match=r"nothing is left of .*: no pair could be prepared; 6 rejections, the first: "
+        ValueError, match=r"no pair could be prepared; .*rejected\.csv holds the reasons \(6\), the first: "
     ):
         prepare(tmp_path / "source", tmp_path / "output")
     assert len(read_rows(tmp_path / "output" / "rejected.csv")) == 6
     assert not (tmp_path / "output" / "datalist.json").exists()
 
 
-def test_no_pair_at_all_writes_nothing(tmp_path):
-    write_tree(tmp_path / "source", [Row("P_00001")], layout="table_paths")
-    with pytest.raises(ValueError, match=r"no breast has both views; 1 rejections, the first: .*has no MLO view"):
-        prepare(tmp_path / "source", tmp_path / "output")
-    assert not (tmp_path / "output").exists()
+def test_no_pair_at_all_leaves_the_reasons(tmp_path):
+    source, output = tmp_path / "source", tmp_path / "output"
+    write_tree(source, [Row("P_00001"), Row("P_00002"), Row("P_00003")], layout="table_paths")
+    with pytest.raises(
+        ValueError, match=r"no breast has both views; .*rejected\.csv holds the reasons \(3\), the first"
+    ):
+        prepare(source, output)
+    rejected = read_rows(output / "rejected.csv")
+    assert [row["stage"] for row in rejected] == ["pairing"] * 3
+    assert all("has no MLO view" in row["reason"] for row in rejected)
+    assert not (output / "datalist.json").exists()
+    # Nothing was made: other settings are taken without more ado.
+    with pytest.raises(ValueError, match="no breast has both views"):
+        prepare(source, output, seed=1)
+
+
+def test_too_few_patients_leave_the_reasons(tmp_path):
+    source, output = tmp_path / "source", tmp_path / "output"
+    write_tree(source, [*both_views("P_00001"), Row("P_00002")], layout="table_paths")
+    with pytest.raises(ValueError, match=r"there are 1 patients with both views; .* holds the reasons \(1\)"):
+        prepare(source, output)
+    assert [row["stage"] for row in read_rows(output / "rejected.csv")] == ["pairing"]
 
 
 def test_other_settings_are_refused_unless_overwritten(source, prepared, tmp_path):
@@ -310,6 +385,7 @@ def test_a_folder_with_other_files_is_left_alone(source, tmp_path):
     [
         ({"collection": "ddsm"}, "collection is 'ddsm'; it must be one of cbis_ddsm"),
         ({"workers": 0}, "workers is 0"),
+        ({"fractions": {**FRACTIONS, Split.TEST: 0.0}}, "training, validation and test must all be positive"),
         ({"preparation": PreparationSettings(spacing_mm=1.5)}, "canvas features at 1 mm cannot come from views of 1.5"),
     ],
 )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -98,9 +99,36 @@ def test_a_header_that_contradicts_the_outline_is_flagged():
 
 def test_unknown_spacing_is_assumed_and_flagged():
     film, _ = made_film(spacing_mm=None)
-    oriented = orient(film, [], SETTINGS)
-    assert oriented.spacing_mm == (0.05, 0.05)
+    oriented = orient(film, [], PreparationSettings(assumed_spacing_mm=0.25, fine_spacing_mm=0.25))
+    assert oriented.spacing_mm == (0.25, 0.25)
     assert oriented.flags == ("assumed_spacing",)
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "height_mm", "area_cm2"),
+    [
+        # Half a disc with a radius of 119 pixels: 222 cm2 at 1 mm.
+        (0.1, 24, 2.2),
+        (0.2, 48, 8.9),  # the area alone is too small
+        (1.5, 357, 500),  # the height alone is too large
+        (50.0, 11900, 556000),
+    ],
+)
+@pytest.mark.parametrize("kind", ["stated", "assumed"])
+def test_a_breast_of_an_impossible_size_is_refused_with_its_spacing(kind, spacing_mm, height_mm, area_cm2):
+    film, _ = made_film(spacing_mm=(spacing_mm, spacing_mm) if kind == "stated" else None)
+    with pytest.raises(ValueError, match=f"{kind} spacing of {spacing_mm:g} x {spacing_mm:g} mm") as raised:
+        orient(film, [], PreparationSettings(assumed_spacing_mm=spacing_mm))
+    sentence = str(raised.value)
+    found = re.search(r"would be (\d+) mm high and ([\d.]+) cm2 large; breasts have 40 to 350 mm", sentence)
+    assert [float(number) for number in found.groups()] == pytest.approx([height_mm, area_cm2], rel=0.03)
+    assert ("--assumed_spacing_mm" in sentence) == (kind == "assumed")
+
+
+@pytest.mark.parametrize("spacing_mm", [(0.22, 0.22), (1.4, 1.4), (0.22, 1.4)])
+def test_small_and_large_breasts_are_taken(spacing_mm):
+    film, _ = made_film(spacing_mm=spacing_mm)
+    assert orient(film, [], SETTINGS).spacing_mm == spacing_mm
 
 
 def test_lesions_outside_the_breast_are_flagged():
@@ -158,10 +186,11 @@ def test_a_lesion_that_vanishes_is_flagged_and_a_small_one_shows_on_a_large_one(
 
 
 def test_fine_view_of_a_fine_film_and_of_a_coarse_one():
-    film, lesion = made_film(spacing_mm=(0.1, 0.1))
-    image, mask, spacing_mm = fine_view(orient(film, [lesion], SETTINGS), SETTINGS, 0)
-    assert spacing_mm == 0.2
-    # The lesion's box of 15 pixels and a margin of 5 mm (50 pixels) around it, halved; the breast's box cuts the left.
+    film, lesion = made_film(spacing_mm=(0.25, 0.25))
+    fine = PreparationSettings(fine_spacing_mm=0.5, lesion_margin_mm=12.5)
+    image, mask, spacing_mm = fine_view(orient(film, [lesion], fine), fine, 0)
+    assert spacing_mm == 0.5
+    # The lesion's box of 15 pixels and a margin of 50 pixels around it, halved; the breast's box cuts the left.
     assert image.shape == mask.shape == (57, 54)
     assert np.count_nonzero(mask) == pytest.approx(np.count_nonzero(lesion) / 4, rel=0.1)
     assert image[mask].mean() > 0.85
@@ -175,9 +204,9 @@ def test_fine_view_of_a_fine_film_and_of_a_coarse_one():
 
 
 def test_fine_view_never_goes_finer_than_the_coarser_side_of_a_pixel():
-    film, lesion = made_film(spacing_mm=(0.1, 0.4))
+    film, lesion = made_film(spacing_mm=(0.25, 1.0))
     _, mask, spacing_mm = fine_view(orient(film, [lesion], SETTINGS), SETTINGS, 0)
-    assert spacing_mm == 0.4
+    assert spacing_mm == 1.0
     assert np.count_nonzero(mask) == pytest.approx(np.count_nonzero(lesion) / 4, rel=0.15)
 
 
@@ -242,9 +271,9 @@ def test_the_affine_leads_to_the_film_that_to_film_makes(film_shape, film_spacin
 
 def test_prepared_views_survive_their_files(tmp_path):
     film, lesion = made_film(spacing_mm=None)
-    view = resample_view(
-        orient(mirrored(film, columns=True, rows=False), [lesion], SETTINGS), PreparationSettings(spacing_mm=0.1)
-    )
+    settings = PreparationSettings(spacing_mm=0.5, assumed_spacing_mm=0.5)
+    view = resample_view(orient(mirrored(film, columns=True, rows=False), [lesion], settings), settings)
+    assert "assumed_spacing" in view.flags
     files = save_prepared(view, tmp_path / "images", "P1_L_CC")
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == [
         "P1_L_CC_breast.nii.gz",

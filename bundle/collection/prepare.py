@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bundle.collection.datalist import DATALIST_NAME
+from bundle.collection.datalist import DATALIST_NAME, IMAGES_NAME
 from bundle.collection.files import write_json, write_table
 from bundle.collection.film_file import ADVICE
 from bundle.collection.side_files import COLLECTIONS_WITH_FILES, SideFiles, require_fitting
@@ -27,15 +27,17 @@ from bundle.collection.side_files import find_views as find_views_with_files
 from bundle.collection.view_task import (
     ViewResult,
     ViewTask,
+    is_outdated,
     relative_rejection,
+    stored_features,
     stored_result,
     without_features,
 )
 from bundle.collection.workers import code_hash, decisive_versions, prepare_views, require_address
 from bundle.datasets import cbis_ddsm, inbreast
 from bundle.datasets.pairing import STAGE as PAIRING
-from bundle.datasets.pairing import pair_views
-from bundle.datasets.splitting import SplitRule, split_officially, split_patients
+from bundle.datasets.pairing import BreastViews, pair_views
+from bundle.datasets.splitting import SplitRule, require_fractions, split_officially, split_patients
 from bundle.imaging.canvas import FRAME_MM, canvas_scale, exceeds_canvas
 from bundle.preparation import PreparationSettings
 from bundle.radiomics.features import FEATURE_NAMES
@@ -51,8 +53,10 @@ COLLECTIONS: Mapping[str, Callable[[Path], tuple[list[View], list[Rejection]]]] 
 """How each collection's views are found; a collection is added by adding its reader here."""
 
 _PREPARATION_NAME = "preparation.json"
-_FOLDERS = ("images", "views")
-_TABLES = ("pairs.csv", DATALIST_NAME, "radiomics.csv", "regions.csv", "rejected.csv")
+_FOLDERS = (IMAGES_NAME, "views")
+_REJECTED_NAME = "rejected.csv"
+# The list of pairs goes first and comes last: a folder that has it is complete.
+_TABLES = (DATALIST_NAME, "pairs.csv", "radiomics.csv", "regions.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +149,8 @@ def prepare_collection(
     Raises:
         FileNotFoundError: the source or its tables are absent.
         FileExistsError: the output holds other files, or a preparation with other settings.
-        ValueError: an argument is not allowed, a table is no table, or nothing is left to prepare.
+        ValueError: an argument is not allowed, a table is no table, or nothing is left to prepare: ``rejected.csv``
+            then holds the reasons.
         ConnectionError: the scheduler cannot be reached, or has no worker.
     """
     if collection not in (*COLLECTIONS, *COLLECTIONS_WITH_FILES):
@@ -160,6 +165,7 @@ def prepare_collection(
             f"canvas features at {finest_canvas_mm:g} mm cannot come from views of {preparation.spacing_mm:g} mm; "
             "give a smaller --spacing_mm, or change canvas_spacings_mm in the radiomics settings"
         )
+    require_fractions(fractions, rule=split_rule)
     if workers == 0 or workers < -1:
         raise ValueError(f"workers is {workers}; it must be 1 or more, or -1 for one per core")
     if scheduler:
@@ -173,23 +179,7 @@ def prepare_collection(
     source = source.resolve()
     breasts, unpaired = pair_views(views)
     rejections.extend(unpaired)
-    if not breasts:
-        raise ValueError(_nothing_left("no breast has both views", rejections, source=source))
-    straddling_patients: int | None = None
-    splits: Mapping[str, Split]
-    if split_rule is SplitRule.OFFICIAL:
-        # Of all views of the patients, paired or not: none may have been seen on the other side.
-        paired = {breast.patient_id for breast in breasts}
-        official: dict[str, set[Split]] = {patient_id: set() for patient_id in paired}
-        for view in views:
-            if view.patient_id in paired:
-                official[view.patient_id].update(view.official_splits)
-        official_split = split_officially(official, fractions=fractions, seed=seed)
-        splits, straddling_patients = official_split.splits, len(official_split.straddling)
-    else:
-        splits = split_patients((breast.patient_id for breast in breasts), fractions=fractions, seed=seed)
-    pairs = [breast.in_split(splits[breast.patient_id]) for breast in breasts]
-
+    rejections = [relative_rejection(rejection, source=source) for rejection in rejections]
     settings = {
         "collection": collection,
         "seed": seed,
@@ -199,6 +189,13 @@ def prepare_collection(
         "radiomics": {**radiomics.as_dict(), "settings_hash": settings_hash(radiomics)},
     }
     _open_output(output, settings=settings, versions=decisive_versions(), overwrite=overwrite)
+    try:
+        if not breasts:
+            raise ValueError(f"nothing is left of {source}: no breast has both views")
+        splits, straddling_patients = _splits(views, breasts, rule=split_rule, fractions=fractions, seed=seed)
+    except ValueError as error:
+        raise _stopped(str(error), rejections, output=output) from None
+    pairs = [breast.in_split(splits[breast.patient_id]) for breast in breasts]
 
     code = code_hash()
     pair_tasks = [
@@ -226,6 +223,8 @@ def prepare_collection(
             results[task.name] = without_features(earlier)
     reused = len(results)
     missing = [task for task in tasks if task.name not in results]
+    if any(map(is_outdated, missing)):
+        _remove_tables(output)  # they would not fit the images that come now
     results.update(prepare_views(missing, workers=workers, scheduler=scheduler))
     _remove_leftovers(output, names=set(results) if overwrite else None)
 
@@ -237,22 +236,17 @@ def prepare_collection(
         if all(result.problem is None for result in in_pair.values()):
             complete.append(pair)
         else:
-            rejections.extend(_rejections_of_pair(pair, in_pair))
-    rejections = [relative_rejection(rejection, source=source) for rejection in rejections]
-    write_table(
-        output / "rejected.csv",
-        columns=("path", "stage", "reason"),
-        rows=sorted((rejection.path, rejection.stage, rejection.reason) for rejection in rejections),
-    )
+            rejections.extend(relative_rejection(each, source=source) for each in _rejections_of_pair(pair, in_pair))
     if not complete:
-        raise ValueError(_nothing_left("no pair could be prepared", rejections, source=source))
-    _write_pairs(output, complete, results)
+        raise _stopped(f"nothing is left of {source}: no pair could be prepared", rejections, output=output)
+    _write_rejections(output, rejections)
     complete_ids = {pair.pair_id for pair in complete}
     _write_features(
         output,
         [(pair, task) for pair, task in pair_tasks if pair.pair_id in complete_ids],
         features_hash=settings_hash(radiomics),
     )
+    _write_pairs(output, complete, results)
     return PreparationSummary(
         output=output,
         found_views=len(views),
@@ -269,6 +263,27 @@ def _grey_scale_flags(results: Iterable[ViewResult]) -> dict[str, int]:
     """Count the prepared views by flag of their grey scale."""
     counts = Counter(flag for result in results for flag in result.flags)
     return {flag: counts[flag] for flag in ADVICE if counts[flag]}
+
+
+def _splits(
+    views: Sequence[View],
+    breasts: Sequence[BreastViews],
+    *,
+    rule: SplitRule,
+    fractions: Mapping[Split, float],
+    seed: int,
+) -> tuple[Mapping[str, Split], int | None]:
+    """Give the split of each patient with a pair and, of the official split, how many patients stand in two of it."""
+    paired = {breast.patient_id for breast in breasts}
+    if rule is SplitRule.RANDOM:
+        return split_patients(paired, fractions=fractions, seed=seed), None
+    # Of all views of the patients, paired or not: none may have been seen on the other side.
+    official: dict[str, set[Split]] = {patient_id: set() for patient_id in paired}
+    for view in views:
+        if view.patient_id in paired:
+            official[view.patient_id].update(view.official_splits)
+    official_split = split_officially(official, fractions=fractions, seed=seed)
+    return official_split.splits, len(official_split.straddling)
 
 
 def _rejections_of_pair(pair: Pair, results: Mapping[ViewPosition, ViewResult]) -> list[Rejection]:
@@ -291,22 +306,28 @@ def _rejections_of_pair(pair: Pair, results: Mapping[ViewPosition, ViewResult]) 
 def _open_output(output: Path, *, settings: Mapping[str, Any], versions: Mapping[str, str], overwrite: bool) -> None:
     """Make the output folder ready for a preparation with these settings, and write them there first."""
     preparation_path = output / _PREPARATION_NAME
+    document = {**settings, "versions": dict(versions)}
     if output.exists() and not output.is_dir():
         raise FileExistsError(f"output {output} is a file; give a folder")
+    before: Any = None
     if preparation_path.is_file():
-        if not overwrite:
-            _refuse_other_settings(preparation_path, settings)
+        before = _settings_before(preparation_path, settings, overwrite=overwrite)
     elif output.is_dir() and any(output.iterdir()):
         raise FileExistsError(f"output {output} holds other files and no {_PREPARATION_NAME}; give an empty folder")
     output.mkdir(parents=True, exist_ok=True)
-    # A run that is stopped must not leave an older run's pairs beside newer settings or images.
-    for name in _TABLES:
-        (output / name).unlink(missing_ok=True)
-    # The older settings are replaced in one step, and new ones come before any other file: without settings the folder
-    # would be refused as somebody else's.
-    write_json(preparation_path, {**settings, "versions": dict(versions)})
+    if before != json.loads(json.dumps(document)):
+        # A run that is stopped must not leave an older run's pairs beside newer settings or images.
+        _remove_tables(output)
+        # The older settings are replaced in one step, and new ones come before any other file: without settings the
+        # folder would be refused as somebody else's.
+        write_json(preparation_path, document)
     for name in _FOLDERS:
         (output / name).mkdir(exist_ok=True)
+
+
+def _remove_tables(output: Path) -> None:
+    for name in (*_TABLES, _REJECTED_NAME):
+        (output / name).unlink(missing_ok=True)
 
 
 def _remove_leftovers(output: Path, *, names: set[str] | None) -> None:
@@ -317,18 +338,35 @@ def _remove_leftovers(output: Path, *, names: set[str] | None) -> None:
             path.unlink()
 
 
-def _refuse_other_settings(preparation_path: Path, settings: Mapping[str, Any]) -> None:
+def _settings_before(preparation_path: Path, settings: Mapping[str, Any], *, overwrite: bool) -> Any:
+    """Read the settings of an earlier preparation, None where they are damaged; refuse others, or go over them."""
+    before: Any = None
     try:
         before = json.loads(preparation_path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FileExistsError(f"{preparation_path} cannot be read; use --overwrite or another output") from error
+    except (ValueError, RecursionError) as error:
+        if not overwrite and _holds_views(preparation_path.parent):
+            raise FileExistsError(f"{preparation_path} cannot be read; use --overwrite or another output") from error
     after = json.loads(json.dumps(settings))
     different = [name for name in after if not isinstance(before, dict) or before.get(name) != after[name]]
-    if different:
+    if different and not overwrite and _holds_views(preparation_path.parent):
         raise FileExistsError(
             f"{preparation_path.parent} was prepared with other settings ({', '.join(different)}); "
             "use --overwrite or another output"
         )
+    return before
+
+
+def _holds_views(output: Path) -> bool:
+    """Tell whether an earlier run has made anything that other settings would undo."""
+    return any((output / name).is_dir() and any((output / name).iterdir()) for name in _FOLDERS)
+
+
+def _write_rejections(output: Path, rejections: Sequence[Rejection]) -> None:
+    write_table(
+        output / _REJECTED_NAME,
+        columns=("path", "stage", "reason"),
+        rows=sorted((rejection.path, rejection.stage, rejection.reason) for rejection in rejections),
+    )
 
 
 def _write_pairs(output: Path, pairs: Sequence[Pair], results: Mapping[str, ViewResult]) -> None:
@@ -382,7 +420,7 @@ def _write_features(output: Path, pair_tasks: Sequence[tuple[Pair, ViewTask]], *
 
     def lesion_rows() -> Iterator[Sequence[object]]:
         for pair, task in pair_tasks:
-            for each in _finished(task).lesions:
+            for each in stored_features(task).lesions:
                 yield (
                     *(*identity(pair, task), each.lesion_id, each.scale, features_hash),
                     *(each.spacing_mm, each.area_mm2, *each.features),
@@ -392,7 +430,7 @@ def _write_features(output: Path, pair_tasks: Sequence[tuple[Pair, ViewTask]], *
 
     def region_rows() -> Iterator[Sequence[object]]:
         for pair, task in pair_tasks:
-            for each in _finished(task).regions:
+            for each in stored_features(task).regions:
                 yield (
                     *(*identity(pair, task), each.region_id, each.spacing_mm, features_hash),
                     *(getattr(each.region, column) for column in region_columns),
@@ -418,16 +456,14 @@ def _write_features(output: Path, pair_tasks: Sequence[tuple[Pair, ViewTask]], *
     )
 
 
-def _finished(task: ViewTask) -> ViewResult:
-    result = stored_result(task)
-    if result is None:
-        raise ValueError(f"the files of {task.name} changed while the collection was prepared; prepare it again")
-    return result
-
-
-def _nothing_left(what: str, rejections: Sequence[Rejection], *, source: Path) -> str:
-    sentence = f"nothing is left of {source}: {what}"
-    if not rejections:
-        return sentence
-    first = relative_rejection(rejections[0], source=source)
-    return f"{sentence}; {len(rejections)} rejections, the first: {first.path} ({first.stage}): {first.reason}"
+def _stopped(sentence: str, rejections: Sequence[Rejection], *, output: Path) -> ValueError:
+    """Leave all rejections, and no tables of an earlier run, in the output; give the error that names the first one."""
+    _remove_tables(output)
+    _write_rejections(output, rejections)
+    if rejections:
+        first = rejections[0]
+        sentence += (
+            f"; {output / _REJECTED_NAME} holds the reasons ({len(rejections)}), the first: {first.path} "
+            f"({first.stage}): {first.reason}"
+        )
+    return ValueError(sentence)

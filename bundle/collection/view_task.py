@@ -1,7 +1,7 @@
 """The work on one view: from its files to prepared images and features. Views are independent of each other.
 
-The result of a view is a small JSON file beside its images, with a key over everything that decides it: a run that was
-stopped goes on with the views whose result is absent or has another key.
+The result of a view is a small JSON file beside its images, with a key over everything that decides it and hashes of
+what was made: a run that was stopped goes on with the views whose result is absent, damaged or has another key.
 """
 
 from __future__ import annotations
@@ -115,6 +115,11 @@ class ViewResult:
     lesions: tuple[LesionFeatures, ...] = field(default=())
     regions: tuple[RegionFeatures, ...] = field(default=())
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The prepared files, relative to the output; none of a view that was left out."""
+        return () if self.problem else (self.image, self.mask, self.breast)
+
 
 def prepare_view(task: ViewTask) -> ViewResult:
     """Make one view ready, extract its features, and store the result.
@@ -127,23 +132,66 @@ def prepare_view(task: ViewTask) -> ViewResult:
     path = result_path(task)
     path.unlink(missing_ok=True)
     result = _made_ready(task)
-    write_json(path, {"key": _task_key(task), "result": asdict(result)})
+    document = {
+        "key": _task_key(task),
+        "files": {name: _file_hash(task.output / name) for name in result.files},
+        "result": asdict(result),
+    }
+    write_json(path, {**document, "hash": _content_hash(document)})
     return without_features(result)
 
 
 def stored_result(task: ViewTask) -> ViewResult | None:
-    """Return the result that this or an earlier run stored for the very same task; None where there is none."""
+    """Return the result that this or an earlier run stored for the very same task; None where there is none.
+
+    A result or a prepared file that is not as it was written, for instance after a crash of the machine, is none.
+    """
+    document = _stored_document(task)
+    if document is None or document["key"] != _task_key(task):
+        return None
+    try:
+        intact = all(_file_hash(task.output / name) == known for name, known in document["files"].items())
+    except FileNotFoundError:
+        return None
+    return _result_from_dict(document["result"]) if intact else None
+
+
+def stored_features(task: ViewTask) -> ViewResult:
+    """Return the result of a task that is done, with its features; its prepared files are not looked at again.
+
+    Raises:
+        ValueError: the result is no longer there.
+    """
+    document = _stored_document(task)
+    if document is None or document["key"] != _task_key(task):
+        raise ValueError(f"the files of {task.name} changed while the collection was prepared; prepare it again")
+    return _result_from_dict(document["result"])
+
+
+def is_outdated(task: ViewTask) -> bool:
+    """Tell whether an earlier run stored a result that other settings, code or files led to."""
+    document = _stored_document(task)
+    return document is not None and document["key"] != _task_key(task)
+
+
+def _stored_document(task: ViewTask) -> dict[str, Any] | None:
+    """Read a view's stored result; None where there is none, or the file is not as it was written."""
     try:
         document = json.loads(result_path(task).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
-    if document["key"] != _task_key(task):
+    if not isinstance(document, dict) or document.pop("hash", None) != _content_hash(document):
         return None
-    result = _result_from_dict(document["result"])
-    files = (result.image, result.mask, result.breast)
-    if result.problem is None and not all((task.output / name).is_file() for name in files):
-        return None
-    return result
+    return document
+
+
+def _content_hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def without_features(result: ViewResult) -> ViewResult:

@@ -1,11 +1,13 @@
 """The catalogue of CBIS-DDSM: which films, which lesions, which files (doi 10.7937/K9/TCIA.2016.7O02S9CY).
 
 Two steps. `read_tables` reads the collection's tables alone: one `Abnormality` per lesion and view, and the views that
-only the download tool's ``metadata.csv`` names; `list_views` needs no more. `find_views` then finds the files in either
-layout on disk:
+only a list of series names; `list_views` needs no more. `find_views` then finds the files in any of three layouts on
+disk:
 
 - the tables' own paths, ``<Subject>/<StudyUID>/<SeriesUID>/00000N.dcm``;
-- the download tool's, where ``metadata.csv`` maps each Series UID to a folder (File Location).
+- the download tool's, where ``metadata.csv`` maps each Series UID to a folder (File Location);
+- the JPEG edition's: the tables in ``csv``, and for each series a folder ``jpeg/<SeriesUID>``, which ``dicom_info.csv``
+  lists file by file. Its pictures have 8 bits and no pixel spacing.
 
 The file names inside a series say nothing reliable, so a lesion hands on all files of its mask and crop series, and
 the mask is told from the crop by content (`bundle.dicom.masks`).
@@ -28,6 +30,10 @@ TABLE_NAMES = tuple(
     f"{kind}_case_description_{split}_set.csv" for kind in ("mass", "calc") for split in ("train", "test")
 )
 METADATA_NAME = "metadata.csv"
+DICOM_INFO_NAME = "dicom_info.csv"
+_TABLE_FOLDERS = ("", "csv")
+_JPEG_FOLDER = "jpeg"
+_FILE_ENDINGS = (".dcm", ".jpg", ".jpeg")
 
 _DENSITY_COLUMNS = ("breast_density", "breast density")
 _TABLE_COLUMNS = (
@@ -43,7 +49,9 @@ _TABLE_COLUMNS = (
 )
 _DESCRIPTOR_COLUMNS = ("mass shape", "mass margins", "calc type", "calc distribution")
 _OPTIONAL_COLUMNS = ("assessment", *_DESCRIPTOR_COLUMNS)
+# Series UID, subject, description, and the folder or a file in it.
 _METADATA_COLUMNS = ("Series UID", "Subject ID", "Series Description", "File Location")
+_DICOM_INFO_COLUMNS = ("SeriesInstanceUID", "PatientID", "SeriesDescription", "image_path")
 _FULL_MAMMOGRAM = "full mammogram images"
 _LATERALITIES = {"LEFT": Laterality.LEFT, "RIGHT": Laterality.RIGHT}
 _ABNORMALITIES = {"Mass": "mass", "Calc": "calcification"}
@@ -100,8 +108,8 @@ class Tables:
 
     Args:
         abnormalities: one per lesion and view.
-        views_without_lesion: films that only the metadata name, with their path in the tables' layout.
-        folders: Series UID -> folder relative to the source, from the metadata; empty without them.
+        views_without_lesion: films that only the lists of series name, with their path in the tables' layout.
+        folders: Series UID -> folder relative to the source, from the lists of series; empty without them.
         rejections: rows that cannot be used.
         incomplete: views of which a row was rejected: their masks would miss a lesion.
     """
@@ -113,6 +121,16 @@ class Tables:
     incomplete: frozenset[ViewKey] = field(default=frozenset())
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Series:
+    """A row of a list of series: ``metadata.csv`` has one per series, ``dicom_info.csv`` one per file."""
+
+    uid: str
+    subject: str
+    description: str
+    folder: PurePosixPath
+
+
 def find_views(source: Path) -> tuple[list[View], list[Rejection]]:
     """Find the views of CBIS-DDSM below a folder.
 
@@ -121,7 +139,8 @@ def find_views(source: Path) -> tuple[list[View], list[Rejection]]:
     its lesions its mask would be wrong.
 
     Args:
-        source: folder that holds at least one of the four tables or ``metadata.csv``, and the images.
+        source: folder that holds at least one of the four tables or a list of series, itself or in ``csv``, and the
+            images.
 
     Returns:
         The views sorted by patient, side and position, and a rejection for each row or view that was left out.
@@ -227,7 +246,7 @@ def _listed_lesion(abnormality: Abnormality) -> Lesion:
 
 
 def read_tables(source: Path) -> Tables:
-    """Read whichever of the four tables and ``metadata.csv`` the folder holds; no image file is needed.
+    """Read whichever of the four tables and the two lists of series the folder holds; no image file is needed.
 
     Raises:
         FileNotFoundError: the folder, or every table in it, is absent.
@@ -237,13 +256,14 @@ def read_tables(source: Path) -> Tables:
         raise FileNotFoundError(f"source folder {source} does not exist")
     root = source.resolve()
     paths = {
-        name: inside(source / name, root=root, shown=PurePosixPath(name)) for name in (*TABLE_NAMES, METADATA_NAME)
+        name: inside(_table_file(source, name), root=root, shown=PurePosixPath(name))
+        for name in (*TABLE_NAMES, METADATA_NAME, DICOM_INFO_NAME)
     }
     present = [name for name in TABLE_NAMES if paths[name].is_file()]
-    metadata_path = paths[METADATA_NAME]
-    if not present and not metadata_path.is_file():
+    lists = [name for name in (METADATA_NAME, DICOM_INFO_NAME) if paths[name].is_file()]
+    if not present and not lists:
         raise FileNotFoundError(
-            f"{source} holds none of {', '.join(TABLE_NAMES)}, {METADATA_NAME}; give the folder of CBIS-DDSM"
+            f"{source} holds none of {', '.join(paths)}, nor does its folder csv; give the folder of CBIS-DDSM"
         )
     abnormalities: dict[tuple[ViewKey, str], Abnormality] = {}
     rejections: list[Rejection] = []
@@ -269,24 +289,41 @@ def read_tables(source: Path) -> Tables:
             if first is not abnormality:
                 reason = f"repeats {abnormality.lesion_id} of the same view from {first.where}, which is kept"
                 rejections.append(Rejection(path=where, stage=STAGE, reason=reason))
-    folders: dict[str, PurePosixPath] = {}
-    views_without_lesion: dict[ViewKey, PurePosixPath] = {}
-    if metadata_path.is_file():
-        series = [row for _, row in read_rows(metadata_path, required=_METADATA_COLUMNS)]
-        # Backslashes: the download tool writes the separator of the machine that it ran on.
-        folders = {row["Series UID"]: PurePosixPath(row["File Location"].replace("\\", "/")) for row in series}
-        from_metadata, views_without_lesion = _beyond_the_tables(
-            series, known={abnormality.key for abnormality in abnormalities.values()} | incomplete
-        )
-        for abnormality in from_metadata:
-            abnormalities.setdefault((abnormality.key, abnormality.lesion_id), abnormality)
+    series = [row for name in lists for row in _series(paths[name])]
+    from_lists, views_without_lesion = _beyond_the_tables(
+        series, known={abnormality.key for abnormality in abnormalities.values()} | incomplete
+    )
+    for abnormality in from_lists:
+        abnormalities.setdefault((abnormality.key, abnormality.lesion_id), abnormality)
     return Tables(
         abnormalities=tuple(abnormalities.values()),
         views_without_lesion=views_without_lesion,
-        folders=folders,
+        folders={row.uid: row.folder for row in series if row.folder.parts},
         rejections=tuple(rejections),
         incomplete=frozenset(incomplete),
     )
+
+
+def _table_file(source: Path, name: str) -> Path:
+    """Look for a table in the source and in the folder that the JPEG edition keeps it in."""
+    places = [source / folder / name for folder in _TABLE_FOLDERS]
+    return next((place for place in places if place.is_file()), places[0])
+
+
+def _series(path: Path) -> list[_Series]:
+    """Read a list of series."""
+    columns = _METADATA_COLUMNS if path.name == METADATA_NAME else _DICOM_INFO_COLUMNS
+    series = []
+    for _, row in read_rows(path, required=columns):
+        uid, subject, description, location = (row[column] for column in columns)
+        # Backslashes: the download tool writes the separator of the machine that it ran on.
+        folder = PurePosixPath(location.replace("\\", "/"))
+        if path.name == DICOM_INFO_NAME:
+            # CBIS-DDSM/jpeg/<SeriesUID>/<file>, wherever the user has put the edition.
+            parts = folder.parent.parts
+            folder = PurePosixPath(*parts[parts.index(_JPEG_FOLDER) :] if _JPEG_FOLDER in parts else parts)
+        series.append(_Series(uid=uid, subject=subject, description=description, folder=folder))
+    return series
 
 
 def _view_key(row: Mapping[str, str]) -> ViewKey:
@@ -350,12 +387,12 @@ def _official_split(path: PurePosixPath) -> Split | None:
 
 
 def _beyond_the_tables(
-    series: Iterable[Mapping[str, str]], *, known: set[ViewKey]
+    series: Iterable[_Series], *, known: set[ViewKey]
 ) -> tuple[list[Abnormality], dict[ViewKey, PurePosixPath]]:
-    """Read from the metadata the views that no table row names.
+    """Read from the lists of series the views that no table row names.
 
     A subject's name holds patient, side, view and, for masks and crops, the abnormality's number, so that a missing
-    table costs pathology and density, not the masks.
+    table costs pathology and density, not the masks. A description may be empty.
 
     Returns:
         Lesions of such views, and the views without any.
@@ -363,19 +400,19 @@ def _beyond_the_tables(
     images: dict[ViewKey, dict[str, PurePosixPath]] = {}
     masks: dict[tuple[ViewKey, str, str], list[PurePosixPath]] = {}
     for row in series:
-        subject = _SUBJECT.fullmatch(row["Subject ID"])
+        subject = _SUBJECT.fullmatch(row.subject)
         if subject is None or _subject_key(subject) in known:
             continue
-        # A path of the tables' layout, of which only the Series UID matters: the metadata know the folder.
-        path = PurePosixPath(row["Subject ID"], "metadata", row["Series UID"] or "-", "1-1.dcm")
+        # A path of the tables' layout, of which only the Series UID matters: the list knows the folder.
+        path = PurePosixPath(row.subject, "metadata", row.uid or "-", "1-1.dcm")
         if subject["id"]:
             masks.setdefault((_subject_key(subject), subject["kind"], subject["id"]), []).append(path)
-        elif row["Series Description"] == _FULL_MAMMOGRAM:
+        elif row.description in (_FULL_MAMMOGRAM, ""):
             images.setdefault(_subject_key(subject), {})[subject["kind"]] = path
     abnormalities = [
         Abnormality(
             key=key,
-            where=METADATA_NAME,
+            where="the list of series",
             lesion_id=f"{_ABNORMALITIES[kind]}_{int(number)}",
             abnormality=_ABNORMALITIES[kind],
             pathology="",
@@ -425,21 +462,21 @@ def _lesion(abnormality: Abnormality, *, root: Path, folders: Mapping[str, PureP
 
 
 def _series_files(path: PurePosixPath, *, root: Path, folders: Mapping[str, PurePosixPath]) -> list[Path]:
-    """Return the DICOM files of the series that a table's path names, in whichever of the two layouts it is.
+    """Return the DICOM or JPEG files of the series that a table's path names, in whichever of the layouts it is.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no DICOM file in it.
+        FileNotFoundError: there is no such folder, or no such file in it.
         ValueError: the folder or a file lies outside the source, or is a loop of links.
     """
     series_uid = path.parent.name
     candidates = [folders[series_uid]] if series_uid in folders else []
-    candidates.append(path.parent)
+    candidates += [path.parent, PurePosixPath(_JPEG_FOLDER, series_uid)]
     for relative in candidates:
         folder = inside(root / relative, root=root, shown=relative)
         if folder.is_dir():
-            files = sorted(each for each in folder.iterdir() if each.suffix.lower() == ".dcm")
+            files = sorted(each for each in folder.iterdir() if each.suffix.lower() in _FILE_ENDINGS)
             if not files:
-                raise FileNotFoundError(f"folder {relative} holds no .dcm file")
+                raise FileNotFoundError(f"folder {relative} holds no {' or '.join(_FILE_ENDINGS)} file")
             return [inside(each, root=root, shown=relative / each.name) for each in files]
     raise FileNotFoundError(f"folder {candidates[0]} is not there")
 

@@ -32,6 +32,22 @@ class OfficialSplit:
     straddling: tuple[str, ...]
 
 
+def require_fractions(fractions: Mapping[Split, float], *, rule: SplitRule) -> None:
+    """See that the parts of the splits make sense, before any patient is looked at.
+
+    Raises:
+        ValueError: a part that the rule uses is not positive, or the three of a random split do not sum up to 1.
+    """
+    if rule is SplitRule.OFFICIAL:
+        if any(not fractions.get(split, 0.0) > 0 for split in (Split.TRAINING, Split.VALIDATION)):
+            raise ValueError(f"fractions are {_shown(fractions)}; training and validation must be positive")
+        return
+    if set(fractions) != set(Split) or any(not fraction > 0 for fraction in fractions.values()):
+        raise ValueError(f"fractions are {_shown(fractions)}; training, validation and test must all be positive")
+    if abs(sum(fractions.values()) - 1.0) > 1e-6:
+        raise ValueError(f"fractions are {_shown(fractions)}; their sum is {sum(fractions.values()):g} and must be 1")
+
+
 def split_patients(patient_ids: Iterable[str], *, fractions: Mapping[Split, float], seed: int) -> dict[str, Split]:
     """Assign every patient to one split.
 
@@ -50,10 +66,7 @@ def split_patients(patient_ids: Iterable[str], *, fractions: Mapping[Split, floa
     Raises:
         ValueError: the fractions are not allowed, or there are fewer than three patients.
     """
-    if set(fractions) != set(Split) or any(not fraction > 0 for fraction in fractions.values()):
-        raise ValueError(f"fractions are {_shown(fractions)}; training, validation and test must all be positive")
-    if abs(sum(fractions.values()) - 1.0) > 1e-6:
-        raise ValueError(f"fractions are {_shown(fractions)}; their sum is {sum(fractions.values()):g} and must be 1")
+    require_fractions(fractions, rule=SplitRule.RANDOM)
     patients = _ranked(patient_ids, seed=seed)
     if len(patients) < len(Split):
         raise ValueError(
@@ -94,8 +107,7 @@ def split_officially(
     Raises:
         ValueError: a fraction is not positive, a patient has no official split, or a split would stay empty.
     """
-    if any(not fractions.get(split, 0.0) > 0 for split in (Split.TRAINING, Split.VALIDATION)):
-        raise ValueError(f"fractions are {_shown(fractions)}; training and validation must be positive")
+    require_fractions(fractions, rule=SplitRule.OFFICIAL)
     without = sum(not splits for splits in official.values())
     if without:
         raise ValueError(f"{without} of {len(official)} patients have no official split; use the random split")

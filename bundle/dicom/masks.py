@@ -1,4 +1,4 @@
-"""Lesion masks from DICOM, PNG, TIFF or NIfTI files: read, told from crops by content, brought onto the film's grid."""
+"""Lesion masks from DICOM, picture or NIfTI files: read, told from crops by content, brought onto the film's grid."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ LARGEST_SIZE_RATIO = 2.0
 LARGEST_SOFT_SHARE = 0.01
 PICTURE_FORMATS = {"a PNG picture": "PNG", "a TIFF picture": "TIFF", "a BMP picture": "BMP", "a PGM picture": "PPM"}
 """The kinds of picture without losses, by `kind_of`, and Pillow's names of them."""
+# JPEG's losses change the values near a mask's outline: so far from either value, as a share of the range, they are it.
+JPEG_LOSS_SHARE = 0.25
 # A label map counts lesions; a picture has more grey levels than that.
 LARGEST_LABEL = 16
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Read a mask from a DICOM, PNG, TIFF, BMP, PGM or NIfTI file (told by the file's first bytes, not by its name).
+    """Read a mask from a DICOM, PNG, TIFF, BMP, PGM, JPEG or NIfTI file (told by the file's first bytes, not by its name).
 
     In NIfTI the first axis is x, that is the column. Of a label map every label counts as lesion.
 
@@ -107,12 +109,21 @@ def _read_pixels(path: Path) -> np.ndarray:
     kind = kind_of(start)
     if kind in PICTURE_FORMATS:
         return _read_picture(path, format_name=PICTURE_FORMATS[kind])
+    if kind == "a JPEG picture":
+        return _without_losses(_read_picture(path, format_name="JPEG"))
     if kind in ("a gzip file", "a NIfTI image"):
         return _read_nifti(path)
     if may_be_dicom(start):
         return read_stored_pixels(path)
     shown = f"; this is {kind}" if kind else ""
-    raise ValueError(f"{path}: a mask must be a DICOM, PNG, TIFF, BMP, PGM or NIfTI file, by its content{shown}")
+    raise ValueError(f"{path}: a mask must be a DICOM, PNG, TIFF, BMP, PGM, JPEG or NIfTI file, by its content{shown}")
+
+
+def _without_losses(pixels: np.ndarray) -> np.ndarray:
+    """Bring grey values near the least and the greatest one to these; what lies between is left as it is."""
+    low, high = int(pixels.min()), int(pixels.max())
+    loss = JPEG_LOSS_SHARE * (high - low)
+    return np.where(pixels <= low + loss, low, np.where(pixels >= high - loss, high, pixels))
 
 
 def _read_picture(path: Path, *, format_name: str) -> np.ndarray:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import nn
 
-from bundle.tensor_files import read_tensors, restore
+from bundle.tensor_files import read_parts, restore
 
 _NAME = "checkpoint.pt"
 _REMEDY = "name that of the weights' training run with --checkpoint, or --checkpoint None for none."
@@ -33,14 +34,10 @@ def last_epoch(network: nn.Module, path: Path | None) -> nn.Module | None:
     """
     if path is None or not path.is_file():
         return None
-    checkpoint = read_tensors(path, device="cpu", remedy=_REMEDY)
-    if not isinstance(checkpoint, dict) or "average" not in checkpoint:
+    average = read_parts(path, ["average"], device="cpu", remedy=_REMEDY)["average"]
+    if not isinstance(average, Mapping):
         raise ValueError(f"{path} is no checkpoint of a training run: {_REMEDY}")
-    state = {
-        name.removeprefix("module."): value
-        for name, value in checkpoint["average"].items()
-        if name.startswith("module.")
-    }
+    state = {name.removeprefix("module."): value for name, value in average.items() if str(name).startswith("module.")}
     last = copy.deepcopy(network)
     restore(last, state, name="generator", path=path, remedy=_REMEDY)
     return last

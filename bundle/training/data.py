@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bundle.collection.datalist import DATALIST_NAME, read_datalist
+from bundle.collection.datalist import DATALIST_NAME, files_of_pair, read_datalist
+from bundle.preparation import PreparationSettings
 from bundle.radiomics.aggregation import view_vector
 from bundle.radiomics.features import FEATURE_NAMES
+from bundle.radiomics.settings import settings_from_dict
 from bundle.records import Canvas
 from bundle.stopping import ending_with_a_sentence
-from bundle.vocabulary import Direction, RadiomicsScale
+from bundle.vocabulary import Direction, RadiomicsScale, ViewPosition
 
 
 def read_preparation(dataset_dir: str | Path) -> dict[str, Any]:
@@ -23,6 +26,7 @@ def read_preparation(dataset_dir: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: the folder holds no prepared collection, or one whose preparation was stopped.
+        ValueError: the settings are damaged.
     """
     path = Path(dataset_dir) / "preparation.json"
     if not path.is_file():
@@ -35,7 +39,69 @@ def read_preparation(dataset_dir: str | Path) -> dict[str, Any]:
             f"The preparation at {dataset_dir} is not finished ({DATALIST_NAME} is missing): run the same "
             "python -m scripts.prepare again, it goes on where it stopped."
         )
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        PreparationSettings(**document["preparation"])
+        radiomics = dict(document["radiomics"])
+        if not isinstance(radiomics.pop("settings_hash"), str):
+            raise TypeError("settings_hash is no text")
+        settings_from_dict(radiomics)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(
+            f"{path} is damaged ({said}): run python -m scripts.prepare again, with --overwrite."
+        ) from None
+    return document
+
+
+def feature_rows(
+    path: Path, *, words: Sequence[str], numbers: Sequence[str], settings_hash: str
+) -> Iterator[tuple[dict[str, str], dict[str, float], np.ndarray]]:
+    """Read ``radiomics.csv`` or ``regions.csv`` of a prepared collection row by row.
+
+    Args:
+        path: the table.
+        words: columns that are wanted as text.
+        numbers: columns that are wanted as numbers.
+        settings_hash: of the settings that all rows must have been made with.
+
+    Yields:
+        The words, the numbers, and the feature vector float64 ``[F]``, which float32 can hold.
+
+    Raises:
+        FileNotFoundError: there is no such table.
+        ValueError: the table is damaged, or a row was made with other settings.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: run the same python -m scripts.prepare again.")
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        try:
+            missing = {*words, *numbers, "settings_hash", *FEATURE_NAMES}.difference(reader.fieldnames or ())
+            if missing:
+                raise ValueError(f"no column {min(missing)}")
+            for row in reader:
+                values = np.array([float(row[name]) for name in (*numbers, *FEATURE_NAMES)])
+                if not (np.abs(values) <= np.finfo(np.float32).max).all():
+                    raise ValueError("a number is not finite")
+                if row["settings_hash"] != settings_hash:
+                    raise _OtherSettingsError(
+                        f"{path} mixes radiomic features made with different settings ({row['settings_hash']!r} and "
+                        f"{settings_hash!r}): prepare the collection again."
+                    )
+                of_row = dict(zip(numbers, values[: len(numbers)].tolist(), strict=True))
+                yield {name: row[name] for name in words}, of_row, values[len(numbers) :]
+        except _OtherSettingsError:
+            raise
+        except (csv.Error, ValueError, TypeError) as error:  # TypeError: the row is cut
+            raise ValueError(
+                f"{path} is damaged near line {reader.line_num} ({error}): run the same python -m scripts.prepare "
+                "again."
+            ) from None
+
+
+class _OtherSettingsError(ValueError):
+    """A table is whole, but of several preparations."""
 
 
 class RadiomicVectors:
@@ -46,7 +112,8 @@ class RadiomicVectors:
         canvas_spacing_mm: at which spacing ``canvas`` vectors are wanted.
 
     Raises:
-        ValueError: the features were made with other settings than preparation.json says, or never at this spacing.
+        ValueError: the features were made with other settings than preparation.json says, or never at this spacing; or
+            a file is damaged.
     """
 
     def __init__(self, dataset_dir: str | Path, *, canvas_spacing_mm: float) -> None:
@@ -59,18 +126,21 @@ class RadiomicVectors:
                 "prepare again."
             )
         lesions: dict[tuple[str, str, str], list[tuple[np.ndarray, float]]] = defaultdict(list)
-        path = Path(dataset_dir) / "radiomics.csv"
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                if row["settings_hash"] != radiomics["settings_hash"]:
-                    raise ValueError(
-                        f"{path} mixes radiomic features made with different settings ({row['settings_hash']} and "
-                        f"{radiomics['settings_hash']}): prepare the collection again."
-                    )
-                if row["scale"] == RadiomicsScale.CANVAS and float(row["spacing_mm"]) != canvas_spacing_mm:
-                    continue
-                vector = np.array([float(row[name]) for name in FEATURE_NAMES])
-                lesions[row["pair_id"], row["view"], row["scale"]].append((vector, float(row["area_mm2"])))
+        rows = feature_rows(
+            Path(dataset_dir) / "radiomics.csv",
+            words=("pair_id", "view", "scale"),
+            numbers=("spacing_mm", "area_mm2"),
+            settings_hash=radiomics["settings_hash"],
+        )
+        for words, numbers, vector in rows:
+            if words["scale"] not in set(RadiomicsScale) or words["view"] not in set(ViewPosition):
+                raise ValueError(
+                    f"{dataset_dir} is damaged: radiomics.csv has the scale {words['scale']!r} of the view "
+                    f"{words['view']!r}. Run the same python -m scripts.prepare again."
+                )
+            if words["scale"] == RadiomicsScale.CANVAS and numbers["spacing_mm"] != canvas_spacing_mm:
+                continue
+            lesions[words["pair_id"], words["view"], words["scale"]].append((vector, numbers["area_mm2"]))
         self._vectors = {
             key: view_vector([vector for vector, _ in found], [area for _, area in found])[0]
             for key, found in lesions.items()
@@ -97,7 +167,8 @@ def directed_pairs(*, dataset_dir: str | Path, split: str, canvas: Canvas) -> li
         ``target_view`` (0 = CC, 1 = MLO), ``spacing_mm`` of the files, ``pair_id`` and ``patient_id``.
 
     Raises:
-        SystemExit: no prepared collection there; the split is empty or unknown; or the radiomic features do not fit.
+        SystemExit: no prepared collection there, or a damaged one; the split is empty or unknown; or the radiomic
+            features do not fit.
     """
     root = Path(dataset_dir)
     preparation = read_preparation(root)
@@ -113,15 +184,16 @@ def directed_pairs(*, dataset_dir: str | Path, split: str, canvas: Canvas) -> li
         )
     items = []
     for pair in pairs:
+        files = {position: files_of_pair(pair, position, dataset_dir=root) for position in ViewPosition}
         for direction in Direction:
-            source, target = pair[direction.source.lower()], pair[direction.target.lower()]
+            source, target = files[direction.source], files[direction.target]
             items.append(
                 {
-                    "image": str(root / source["image"]),
-                    "image_mask": str(root / source["mask"]),
-                    "label": str(root / target["image"]),
-                    "label_mask": str(root / target["mask"]),
-                    "label_breast": str(root / target["breast"]),
+                    "image": str(source.image),
+                    "image_mask": str(source.mask),
+                    "label": str(target.image),
+                    "label_mask": str(target.mask),
+                    "label_breast": str(target.breast),
                     "radiomics": vectors.of_view(
                         pair_id=pair["pair_id"], view=direction.source, scale=RadiomicsScale.FINE
                     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
 from bundle.atomic import replacing
-from bundle.collection.datalist import datalist_hash, read_datalist
+from bundle.collection.datalist import datalist_hash, files_of_pair, read_datalist
 from bundle.imaging.resampling import resample_image, resample_mask
 from bundle.networks.feature_network import FeatureNetwork, region_windows, window_side
 from bundle.preparation import load_prepared_image, load_prepared_mask
@@ -29,7 +28,7 @@ from bundle.records import Canvas
 from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from bundle.tensor_files import read_tensors, restore, write_tensors
-from bundle.training.data import RadiomicVectors, read_preparation
+from bundle.training.data import RadiomicVectors, feature_rows, read_preparation
 from bundle.training.processes import is_first_process
 from bundle.training.run_folder import OTHER_RUN_REMEDY
 from bundle.vocabulary import RadiomicsScale, Split, ViewPosition
@@ -60,29 +59,31 @@ def region_examples(*, dataset_dir: str | Path, split: Split, canvas: Canvas) ->
     A region that is larger than the window is left out.
 
     Raises:
-        ValueError: the split holds no region at this spacing.
+        OSError, ValueError: the split holds no region at this spacing, or a file is absent or damaged.
     """
     root = Path(dataset_dir)
     preparation = read_preparation(root)
     vectors = RadiomicVectors(root, canvas_spacing_mm=canvas.spacing_mm)
     regions: dict[tuple[str, str], list[tuple[Region, np.ndarray]]] = {}
-    with (root / "regions.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            if float(row["spacing_mm"]) != canvas.spacing_mm:
-                continue
-            if row["settings_hash"] != preparation["radiomics"]["settings_hash"]:
-                raise ValueError(f"{root / 'regions.csv'} mixes features made with different settings: prepare again.")
-            region = Region(**{name: float(row[name]) for name in Region.__dataclass_fields__})
-            vector = np.array([float(row[name]) for name in FEATURE_NAMES])
-            regions.setdefault((row["pair_id"], row["view"]), []).append((region, vector))
+    region_columns = tuple(Region.__dataclass_fields__)
+    rows = feature_rows(
+        root / "regions.csv",
+        words=("pair_id", "view"),
+        numbers=("spacing_mm", *region_columns),
+        settings_hash=preparation["radiomics"]["settings_hash"],
+    )
+    for words, numbers, vector in rows:
+        if numbers["spacing_mm"] == canvas.spacing_mm:
+            region = Region(**{name: numbers[name] for name in region_columns})
+            regions.setdefault((words["pair_id"], words["view"]), []).append((region, vector))
 
     side = window_side(canvas.spacing_mm)
     images, masks, targets, is_lesion = [], [], [], []
     for pair in read_datalist(root, split):
         for view in ViewPosition:
-            paths = pair[view.lower()]
+            files = files_of_pair(pair, view, dataset_dir=root)
             image = resample_image(
-                load_prepared_image(root / paths["image"]),
+                load_prepared_image(files.image),
                 spacing_mm=preparation["preparation"]["spacing_mm"],
                 target_spacing_mm=canvas.spacing_mm,
             )
@@ -93,7 +94,7 @@ def region_examples(*, dataset_dir: str | Path, split: Split, canvas: Canvas) ->
             lesion_vector = vectors.of_view(pair_id=pair["pair_id"], view=view, scale=RadiomicsScale.CANVAS)
             if not np.isnan(lesion_vector).any():
                 lesion = resample_mask(
-                    load_prepared_mask(root / paths["mask"]) > 0,
+                    load_prepared_mask(files.mask) > 0,
                     spacing_mm=preparation["preparation"]["spacing_mm"],
                     target_spacing_mm=canvas.spacing_mm,
                 )
@@ -215,7 +216,7 @@ def train_feature_network(
         if anew and is_first_process():
             report_path.unlink(missing_ok=True)  # stopped early, this run must not leave the old network to the next
         if weights_path.is_file() and report_path.is_file():
-            report = json.loads(report_path.read_text(encoding="utf-8"))
+            report = _read_report(report_path)
             different = [name for name, value in settings.items() if report.get(name) != value]
             if different:
                 raise ValueError(
@@ -241,6 +242,16 @@ def train_feature_network(
             with replacing(report_path) as temporary:
                 temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return network
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        report = None
+    if not isinstance(report, dict):
+        raise ValueError(f"{path} is damaged: {OTHER_RUN_REMEDY}")
+    return report
 
 
 def _fit_and_judge(

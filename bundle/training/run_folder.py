@@ -27,7 +27,7 @@ from bundle.records import Canvas
 from bundle.report.curves import CurvePanel, write_curves
 from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
-from bundle.tensor_files import read_tensors, restore, write_tensors
+from bundle.tensor_files import read_parts, restore, write_tensors
 from bundle.training.data import read_preparation
 from bundle.training.processes import is_first_process, unwrapped
 from bundle.training.trainer import ViewSynthesisTrainer
@@ -217,13 +217,17 @@ class RunFolder:
             temporary.write_text(json.dumps(self.overrides, indent=2) + "\n", encoding="utf-8")
 
     def _restore(self, engine: Trainer, path: Path) -> None:
-        checkpoint = read_tensors(path, device=engine.state.device, remedy=OTHER_RUN_REMEDY)
-        different = [name for name, value in self.settings.items() if checkpoint.get("settings", {}).get(name) != value]
+        names = (*self.parts, "rows", "settings")
+        checkpoint = read_parts(path, names, device=engine.state.device, remedy=OTHER_RUN_REMEDY)
+        rows, settings = checkpoint["rows"], checkpoint["settings"]
+        if not isinstance(settings, Mapping) or not _are_rows(rows):
+            raise ValueError(f"{path} is damaged, in its settings or its epochs' results: {OTHER_RUN_REMEDY}")
+        different = [name for name, value in self.settings.items() if settings.get(name) != value]
         if different:
             raise ValueError(f"{path} is of a run with other settings ({', '.join(different)}): {OTHER_RUN_REMEDY}")
         for name, part in self.parts.items():
             restore(part, checkpoint[name], name=name, path=path, remedy=OTHER_RUN_REMEDY)
-        self.rows = checkpoint["rows"]
+        self.rows = rows
         if len(self.rows) > engine.state.max_epochs:
             raise ValueError(
                 f"The run in {self.folder} has {len(self.rows)} epochs, more than --max_epochs "
@@ -316,6 +320,14 @@ class RunFolder:
                 key_metric=self.key_metric,
                 path=self.folder / CURVES_NAME,
             )
+
+
+def _are_rows(rows: object) -> bool:
+    """Tell whether these are results of one or more epochs, each with all losses and metrics."""
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, Mapping) for row in rows):
+        return False
+    names = {"epoch", *METRIC_COLUMNS, *rows[0]}
+    return all(isinstance(row.get(name), int | float) for row in rows for name in names)
 
 
 def _losses_and_weights(row: Mapping[str, float]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import nn
 from bundle.collection.datalist import datalist_hash
 from bundle.inference.weights import load_weights
 from bundle.records import Canvas
-from bundle.tensor_files import read_tensors
+from bundle.tensor_files import read_parts
 from bundle.training.data import read_preparation
 from bundle.training.run_folder import CHECKPOINT_NAME
 
@@ -45,8 +46,9 @@ def read_generator(run: Path, *, config: Path, trained_on: Path) -> TrainedGener
     preparation = {name: value for name, value in parser["preparation"].items() if name != "_target_"}
     if preparation != read_preparation(trained_on)["preparation"]:
         raise ValueError(f"{trained_on} was prepared with other settings than the collection that {run} learned from")
-    checkpoint = read_tensors(checkpoint_file, device="cpu", remedy="name a training run's folder with --run")
-    if checkpoint["settings"]["datalist_hash"] != datalist_hash(trained_on):
+    remedy = "name a training run's folder with --run"
+    settings = read_parts(checkpoint_file, ["settings"], device="cpu", remedy=remedy)["settings"]
+    if not isinstance(settings, Mapping) or settings.get("datalist_hash") != datalist_hash(trained_on):
         raise ValueError(
             f"{run} did not learn from the pairs of {trained_on}: name the prepared collection that it was trained on "
             "with --trained_on, so that its patients can be left out"

@@ -9,7 +9,7 @@ from bundle.collection.datalist import datalist_hash, split_hash
 def written(folder: Path, *, training: list[str], test: list[str]) -> Path:
     folder.mkdir()
     splits = {"training": training, "test": test}
-    pairs = {split: [{"pair_id": pair_id} for pair_id in pair_ids] for split, pair_ids in splits.items()}
+    pairs = {split: [{"pair_id": each, "patient_id": each} for each in names] for split, names in splits.items()}
     (folder / "datalist.json").write_text(json.dumps(pairs))
     return folder
 

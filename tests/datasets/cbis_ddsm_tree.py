@@ -1,4 +1,4 @@
-"""A small tree in either layout of CBIS-DDSM, written for the tests: tables, DICOM files, metadata."""
+"""A small tree in any layout of CBIS-DDSM, written for the tests: tables, DICOM files or pictures, lists of series."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
@@ -23,6 +24,7 @@ CALC_COLUMNS = tuple(
     {"breast_density": "breast density", "mass shape": "calc type", "mass margins": "calc distribution"}.get(name, name)
     for name in MASS_COLUMNS
 )
+DICOM_INFO_COLUMNS = ("image_path", "PatientID", "SeriesDescription", "SeriesInstanceUID")
 METADATA_COLUMNS = ("Series UID", "Collection", "Subject ID", "Study UID", "Series Description", "File Location")
 
 
@@ -106,9 +108,9 @@ def write_tables(root: Path, rows: Sequence[Row]) -> None:
 
 
 def write_tree(root: Path, rows: Sequence[Row], *, layout: str, without_lesion: Sequence[Row] = ()) -> Tree:
-    """Write tables and images; ``layout`` is ``table_paths`` or ``download_tool``."""
+    """Write tables and images; ``layout`` is ``table_paths``, ``download_tool`` or ``jpeg``."""
     tree = Tree(root)
-    write_tables(root, rows)
+    write_tables(root / "csv" if layout == "jpeg" else root, rows)
     series: dict[str, tuple[str, str, list[np.ndarray]]] = {}
     for row in [*rows, *without_lesion]:
         others = [each for each in rows if (each.patient, each.side, each.view) == (row.patient, row.side, row.view)]
@@ -120,6 +122,18 @@ def write_tree(root: Path, rows: Sequence[Row], *, layout: str, without_lesion: 
     metadata = []
     for path, (subject, description, images) in series.items():
         _, study, series_uid, *_ = path.split("/")
+        if layout == "jpeg":
+            folder = Path("jpeg", series_uid)
+            for number, pixels in enumerate(images):
+                path = root / folder / f"{number + 1}-{172 + number}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                grey = pixels if pixels.dtype == np.uint8 else np.round(pixels / 257).astype(np.uint8)
+                Image.fromarray(grey).save(path, quality=90)
+                # As in the edition: each file is described by itself, some are not.
+                file_description = "" if number else description
+                metadata.append((f"CBIS-DDSM/{folder.as_posix()}/{path.name}", subject, file_description, series_uid))
+                tree.files[f"{subject}/{number}"] = path
+            continue
         if layout == "table_paths":
             folder = Path(subject, study, series_uid)
         else:
@@ -131,7 +145,10 @@ def write_tree(root: Path, rows: Sequence[Row], *, layout: str, without_lesion: 
             name = f"{number:06d}.dcm" if layout == "table_paths" else f"1-{number + 1}.dcm"
             write_dicom(root / folder / name, pixels, subject=subject)
             tree.files[f"{subject}/{number}"] = root / folder / name
-    if metadata:
+    if layout == "jpeg":
+        with (root / "csv" / "dicom_info.csv").open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([DICOM_INFO_COLUMNS, *metadata])
+    elif metadata:
         with (root / "metadata.csv").open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows([METADATA_COLUMNS, *metadata])
     return tree

@@ -11,7 +11,7 @@ from bundle.vocabulary import Laterality, ViewPosition
 from tests.datasets.cbis_ddsm_tree import Row, both_views, write_tables, write_tree
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "real" / "cbis-ddsm"
-LAYOUTS = ("table_paths", "download_tool")
+LAYOUTS = ("table_paths", "download_tool", "jpeg")
 needs_real_tables = pytest.mark.skipif(not REAL.is_dir(), reason="the real CBIS-DDSM tables are not beside the clone")
 
 
@@ -22,7 +22,7 @@ def edit(path, old, new):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_both_layouts_give_the_film_and_the_candidates_for_the_mask(tmp_path, layout):
+def test_every_layout_gives_the_film_and_the_candidates_for_the_mask(tmp_path, layout):
     tree = write_tree(tmp_path, both_views("P_00012"), layout=layout)
     views, rejections = find_views(tmp_path)
     assert rejections == []
@@ -48,6 +48,37 @@ def test_a_view_in_the_mass_and_the_calc_table_is_one_view_with_all_lesions(tmp_
     shutil.rmtree(view.image_path.parent)
     (view,), _ = find_views(tmp_path)
     assert view.image_path == tree.files["Calc-Training_P_00001_LEFT_CC/0"].resolve()
+
+
+@pytest.mark.parametrize("missing", ["tables", "dicom_info.csv", "descriptions"])
+def test_the_jpeg_edition_without_one_of_its_lists(tmp_path, missing):
+    """The tables know pathology and density, the list of files which series there are; either finds the files."""
+    rows = [*both_views("P_00001"), Row("P_00002", number=2, kind="calcification")]
+    write_tree(tmp_path, rows, layout="jpeg", without_lesion=[Row("P_00003")])
+    whole, _ = find_views(tmp_path)
+    assert [len(view.lesions) for view in whole] == [1, 1, 1, 0]
+    if missing == "tables":
+        for path in (tmp_path / "csv").glob("*_set.csv"):
+            path.unlink()
+    elif missing == "dicom_info.csv":
+        (tmp_path / "csv" / missing).unlink()
+        whole.pop()  # nothing else names a film without lesion
+    else:
+        edit(tmp_path / "csv" / "dicom_info.csv", "full mammogram images", "")
+    views, rejections = find_views(tmp_path)
+    assert rejections == []
+    assert [view.image_path for view in views] == [view.image_path for view in whole]
+    for view, known in zip(views, whole, strict=True):
+        assert [each.lesion_id for each in view.lesions] == [each.lesion_id for each in known.lesions]
+        assert [set(each.mask_paths) for each in view.lesions] == [set(each.mask_paths) for each in known.lesions]
+
+
+def test_a_picture_that_the_jpeg_edition_lacks_is_a_rejection(tmp_path):
+    tree = write_tree(tmp_path, both_views("P_00001"), layout="jpeg")
+    shutil.rmtree(tree.files["Mass-Training_P_00001_LEFT_CC/0"].parent)
+    views, (rejection,) = find_views(tmp_path)
+    assert [view.view_position for view in views] == [ViewPosition.MLO]
+    assert "folder jpeg/" in rejection.reason
 
 
 def test_official_train_and_test_tables_give_one_patient(tmp_path):

@@ -1,4 +1,4 @@
-"""A phantom cohort with every quirk of CBIS-DDSM, in both of its layouts, prepared: the truth comes back."""
+"""A phantom cohort with every quirk of CBIS-DDSM, in each of its layouts, prepared: the truth comes back."""
 
 import csv
 from dataclasses import replace
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.draw import polygon2mask
 
 from bundle.collection import prepare_collection
@@ -41,7 +42,7 @@ def prepare(source, output):
     )
 
 
-@pytest.fixture(scope="module", params=[Layout.CBIS_DDSM, Layout.CBIS_DDSM_TABLES])
+@pytest.fixture(scope="module", params=[Layout.CBIS_DDSM, Layout.CBIS_DDSM_TABLES, Layout.CBIS_DDSM_JPEG])
 def prepared(request, tmp_path_factory):
     root = tmp_path_factory.mktemp("cbis_ddsm")
     write(root / "dicom", layout=request.param, breasts=BREASTS, quirks=True, film_spacing_mm=SPACING_MM)
@@ -49,7 +50,7 @@ def prepared(request, tmp_path_factory):
     with (root / "prepared" / "pairs.csv").open(newline="") as stream:
         rows = {row["pair_id"]: row for row in csv.DictReader(stream)}
     breasts = {f"{each['patient_id']}_{each['laterality']}": each for each in truth_of(root / "dicom")["breasts"]}
-    return summary, root / "prepared", rows, breasts
+    return summary, root / "prepared", rows, breasts, request.param
 
 
 def quirks_of(breast, view=None):
@@ -57,7 +58,7 @@ def quirks_of(breast, view=None):
 
 
 def test_every_breast_is_a_pair_and_nothing_is_rejected(prepared):
-    summary, _, rows, breasts = prepared
+    summary, _, rows, breasts, _ = prepared
     assert set(rows) == set(breasts)
     assert len(rows) == BREASTS
     assert summary.rejections.get("catalogue", 0) == summary.rejections.get("pairing", 0) == 0
@@ -65,7 +66,7 @@ def test_every_breast_is_a_pair_and_nothing_is_rejected(prepared):
 
 
 def test_the_masks_of_all_lesions_are_the_true_ones(prepared):
-    _, output, rows, breasts = prepared
+    _, output, rows, breasts, _ = prepared
     exact = 0
     for pair_id, breast in breasts.items():
         for view in ViewPosition:
@@ -92,7 +93,7 @@ def cut_to_box(mask):
 
 
 def test_what_the_views_disagree_about_is_flagged(prepared):
-    _, _, rows, breasts = prepared
+    _, _, rows, breasts, layout = prepared
     for pair_id, breast in breasts.items():
         flags = rows[pair_id]["flags"].split(";")
         written = [{each["lesion_id"]: each for each in breast["views"][view]["written"]} for view in ViewPosition]
@@ -102,11 +103,30 @@ def test_what_the_views_disagree_about_is_flagged(prepared):
             differs = written[0][each]["pathology"] != written[1][each]["pathology"]
             assert (f"pathology_differs:{each}" in flags) == differs
         assert any("two_series" in flag for flag in flags) == (Quirk.BOTH_TABLES in quirks_of(breast))
-        assert ("cc:assumed_spacing" in flags) == (Quirk.NO_SPACING in quirks_of(breast, ViewPosition.CC))
+        without = layout is Layout.CBIS_DDSM_JPEG or Quirk.NO_SPACING in quirks_of(breast, ViewPosition.CC)
+        assert ("cc:assumed_spacing" in flags) == without
+
+
+def test_the_jpeg_edition_lists_its_pictures_file_by_file(prepared):
+    _, output, _, breasts, layout = prepared
+    root = output.parent / "dicom"
+    if layout is not Layout.CBIS_DDSM_JPEG:
+        assert not list(root.rglob("*.jpg"))
+        return
+    with (root / "csv" / "dicom_info.csv").open(newline="") as stream:
+        listed = list(csv.DictReader(stream))
+    assert {path.name for path in root.iterdir()} == {"csv", "jpeg", "truth.json"}
+    assert sorted(root / row["image_path"].removeprefix("CBIS-DDSM/") for row in listed) == sorted(root.rglob("*.jpg"))
+    descriptions = {"full mammogram images", "cropped images", "ROI mask images", ""}
+    assert {row["SeriesDescription"] for row in listed} == descriptions
+    films = {path for breast in breasts.values() for view in breast["views"].values() for path in view["files"]["film"]}
+    for path in films:
+        with Image.open(root / path) as picture:
+            assert (picture.format, picture.mode) == ("JPEG", "L")
 
 
 def test_no_patient_straddles_and_those_of_both_official_splits_are_in_test(prepared):
-    summary, _, rows, breasts = prepared
+    summary, _, rows, breasts, _ = prepared
     official = {}
     for breast in breasts.values():
         for view in ViewPosition:

@@ -77,6 +77,27 @@ def test_an_empty_mask(tmp_path, value):
         read_mask(tmp_path / "empty.png")
 
 
+@pytest.mark.parametrize("quality", [50, 75, 95])
+def test_the_losses_of_jpeg_do_not_change_a_mask(tmp_path, quality):
+    rows, columns = np.mgrid[:180, :150]
+    mask = np.hypot(rows - 70.3, columns - 60.8) < 19
+    path = tmp_path / "mask.jpg"
+    Image.fromarray((mask * 255).astype(np.uint8)).save(path, quality=quality)
+    assert len(np.unique(Image.open(path))) > 10
+    np.testing.assert_array_equal(read_mask(path), mask)
+    path.write_bytes(path.read_bytes()[:400])
+    with pytest.raises(ValueError, match=r"mask\.jpg: the picture cannot be decoded"):
+        read_mask(path)
+
+
+def test_a_crop_in_jpeg_is_no_mask(tmp_path):
+    path = tmp_path / "crop.jpg"
+    rows, columns = np.mgrid[:60, :50]
+    Image.fromarray((60 + rows + 2 * columns).astype(np.uint8)).save(path, quality=90)
+    with pytest.raises(ValueError, match=r"crop\.jpg.*not a mask"):
+        read_mask(path)
+
+
 def test_a_grey_picture_is_no_mask(tmp_path):
     path = write_film(tmp_path / "crop.dcm", crop())
     with pytest.raises(ValueError, match=r"crop\.dcm.*not a mask"):

@@ -96,7 +96,8 @@ def evaluate(
 def write_made_collection(folder: Path) -> Path:
     """Write what the evaluation reads of a prepared collection besides the items: spacing and list of pairs."""
     (folder / "preparation.json").write_text(json.dumps({"preparation": {"spacing_mm": 2.0}}))
-    (folder / "datalist.json").write_text(json.dumps({"training": [{"pair_id": "made"}], "test": []}))
+    pair = {"pair_id": "made", "patient_id": "made"}
+    (folder / "datalist.json").write_text(json.dumps({"training": [pair], "test": []}))
     return folder
 
 

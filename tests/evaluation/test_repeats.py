@@ -39,7 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (root / "prepared").mkdir()
     (root / "prepared" / "preparation.json").write_text(json.dumps({"preparation": asdict(SETTINGS)}))
-    (root / "prepared" / "datalist.json").write_text(json.dumps({"test": [{"pair_id": "P_00001_L"}]}))
+    pair = {"pair_id": "P_00001_L", "patient_id": "P_00001"}
+    (root / "prepared" / "datalist.json").write_text(json.dumps({"test": [pair]}))
     breasts = write_repeats(
         cohort=root / "dicom", dataset_dir=root / "prepared", output=root / "again", repeats=2, workers=1
     )
@@ -95,7 +96,9 @@ def test_a_case_without_repeats_and_a_folder_without_any_are_sentences(folder: P
 
 def other_datalist(folder: Path, tmp_path: Path, pairs: list[str]) -> Path:
     (tmp_path / "preparation.json").write_text((folder / "prepared" / "preparation.json").read_text())
-    (tmp_path / "datalist.json").write_text(json.dumps({"test": [{"pair_id": pair} for pair in pairs]}))
+    (tmp_path / "datalist.json").write_text(
+        json.dumps({"test": [{"pair_id": pair, "patient_id": pair} for pair in pairs]})
+    )
     return tmp_path
 
 

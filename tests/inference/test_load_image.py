@@ -185,7 +185,17 @@ class TestSentences:
         with pytest.raises(ValueError, match=r"film.dcm.*cut"):
             item(load, film)
 
+    def test_a_breast_of_an_impossible_size(self, load, tmp_path):
+        """100 of the film's 128 rows: the same sentence as in `scripts.prepare`."""
+        film = write_film(tmp_path / "film.dcm", ImagerPixelSpacing=None)
+        with pytest.raises(ValueError, match=r"film.dcm: with the assumed spacing of 0.05 x 0.05 mm .* would be 5\D"):
+            item(load, film)
+        film = write_film(tmp_path / "film.dcm", ImagerPixelSpacing=[4.0, 4.0])
+        with pytest.raises(ValueError, match=r"film.dcm: with the stated spacing of 4 x 4 mm .* would be 4\d\d mm"):
+            item(load, film)
+
     def test_no_identity_in_the_log(self, load, tmp_path, caplog):
+        load.preparation = PreparationSettings(spacing_mm=2.0, assumed_spacing_mm=2.0)
         with caplog.at_level(logging.DEBUG):
             item(load, write_film(tmp_path / "film.dcm", ImagerPixelSpacing=None, PatientBirthDate="19610203"))
         assert "assumed_spacing" in caplog.text

@@ -80,7 +80,10 @@ def test_a_folder_with_a_bad_film(workflow, tmp_path, caplog):
     [
         ({"source": "absent.dcm"}, "there is no film at absent.dcm"),
         ({"weights": "absent.pt"}, "there are no weights at absent.pt"),
-        ({"network_def": {"_target_": "bundle.networks.generator.Generator", "channels": [4, 12]}}, "are of another network"),
+        (
+            {"network_def": {"_target_": "bundle.networks.generator.Generator", "channels": [4, 12]}},
+            "are of another network",
+        ),
         ({"view": "LM"}, "--view must be CC or MLO; got LM"),
     ],
 )

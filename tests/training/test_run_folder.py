@@ -414,6 +414,28 @@ class TestRefusals:
             workflow.run()
 
     @pytest.mark.parametrize(
+        ("changes", "sentence"),
+        [
+            ({"discriminator_optimizer": None}, "lacks discriminator_optimizer"),
+            ({"rows": None, "settings": None}, "lacks rows, settings"),
+            ({"rows": []}, "is damaged"),
+            ({"rows": [{"epoch": 1}]}, "is damaged"),
+            ({"settings": "none"}, "is damaged"),
+            ({"generator": {}}, "holds another generator"),
+            ({"generator_optimizer": 3}, "holds another generator_optimizer"),
+        ],
+    )
+    def test_a_checkpoint_that_lacks_a_part(
+        self, copy_of_finished: Path, training_workflow: MakeWorkflow, changes: dict[str, Any], sentence: str
+    ) -> None:
+        path = copy_of_finished / "checkpoint.pt"
+        checkpoint = torch.load(path, weights_only=True) | changes
+        torch.save({name: part for name, part in checkpoint.items() if part is not None}, path)
+        workflow = training_workflow(copy_of_finished, max_epochs=EPOCHS + 1)
+        with pytest.raises(SystemExit, match=rf"^Stopped: .*checkpoint\.pt {sentence}.*--resume false"):
+            workflow.run()
+
+    @pytest.mark.parametrize(
         ("overrides", "sentence"),
         [
             ({"resume": "flase"}, r"--resume is 'flase'; it must be true or false"),

@@ -1,22 +1,23 @@
-"""The CBIS-DDSM layout: the four tables, and the files in either layout on disk.
+"""The CBIS-DDSM layout: the four tables, and the files in any of three layouts on disk.
 
 As in the collection, a table has one row per abnormality per view, with one pair of crop and mask in the series "ROI
 mask images" (the first file is the crop for masses and the mask for calcifications), one path has a line break inside
 its quotes, and a view that shows masses and calcifications stands in both tables, as two series of the same film.
 Unlike the collection, there are films without any abnormality: they have a series of full mammogram images, which
-`metadata.csv` names, and no table row. Without quirks the films know their pixel spacing.
+`metadata.csv` names, and no table row. Without quirks the films know their pixel spacing, but in the JPEG edition.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from PIL import Image
 
 from bundle.datasets.phantom.case import Case
 from bundle.datasets.phantom.dicom_file import uid
-from bundle.datasets.phantom.layout import Table, WrittenCase
+from bundle.datasets.phantom.layout import Layout, Table, WrittenCase
 from bundle.datasets.phantom.lesions import Lesion
 from bundle.datasets.phantom.quirks import Quirk
 from bundle.datasets.phantom.secondary_capture import write_secondary_capture
@@ -24,6 +25,12 @@ from bundle.vocabulary import Laterality, ViewPosition
 
 COLLECTION = "CBIS-DDSM"
 METADATA = "metadata.csv"
+# Of the JPEG edition.
+DICOM_INFO = "dicom_info.csv"
+META = "meta.csv"
+JPEG_QUALITY = 90
+# One series in so many has no description, as a twentieth of the edition's files.
+_UNDESCRIBED = 16
 _STUDY_DATE = "01-01-2020"
 _FULL = "full mammogram images"
 _ROI = "ROI mask images"
@@ -91,15 +98,29 @@ TABLES = {
     for official in ("train", "test")
 }
 DOWNLOAD_TABLES = {**TABLES, METADATA: Table(header=METADATA_HEADER)}
+DICOM_INFO_HEADER = (
+    *("file_path", "image_path", "AccessionNumber", "BitsAllocated", "BitsStored", "BodyPartExamined", "Columns"),
+    *("InstanceNumber", "Laterality", "Modality", "PatientID", "PatientName", "PatientOrientation"),
+    *("PhotometricInterpretation", "Rows", "SOPInstanceUID", "SeriesDescription", "SeriesInstanceUID"),
+    *("SeriesNumber", "StudyDate", "StudyID", "StudyInstanceUID"),
+)
+META_HEADER = (
+    *("SeriesInstanceUID", "StudyInstanceUID", "Modality", "SeriesDescription", "BodyPartExamined", "SeriesNumber"),
+    *("Collection", "Visibility", "ImageCount"),
+)
+JPEG_TABLES = {
+    name: replace(table, folder="csv")
+    for name, table in {**TABLES, DICOM_INFO: Table(header=DICOM_INFO_HEADER), META: Table(header=META_HEADER)}.items()
+}
 
 
-def write_case(case: Case, folder: Path, *, at_table_paths: bool) -> WrittenCase:
-    """Write the DICOM files of one breast, and return its table rows.
+def write_case(case: Case, folder: Path, *, layout: Layout) -> WrittenCase:
+    """Write the files of one breast, and return its table rows.
 
     Args:
         case: the breast.
         folder: the collection's folder.
-        at_table_paths: the tables' own paths, without `metadata.csv`, instead of the download tool's folders.
+        layout: the download tool's folders, the tables' own paths without `metadata.csv`, or the JPEG edition's.
     """
     written = WrittenCase()
     numbers = _abnormality_numbers(case)
@@ -109,7 +130,7 @@ def write_case(case: Case, folder: Path, *, at_table_paths: bool) -> WrittenCase
         listed = {kind: _listed(case, position, kind=kind) for kind in TABLE_HEADERS}
         kinds = [kind for kind in TABLE_HEADERS if listed[kind]] or ["mass"]
         for kind in kinds:
-            view = _View(case=case, position=position, kind=kind, at_table_paths=at_table_paths)
+            view = _View(case=case, position=position, kind=kind, layout=layout)
             _write_view(view, lesions=listed[kind], numbers=numbers, folder=folder, written=written)
         if len(kinds) > 1:
             written.add_quirk(Quirk.BOTH_TABLES, view=position.value)
@@ -168,7 +189,7 @@ class _View:
     case: Case
     position: ViewPosition
     kind: str
-    at_table_paths: bool
+    layout: Layout
 
     @property
     def side(self) -> str:
@@ -301,7 +322,7 @@ def _crop_window(mask: np.ndarray, spacing_mm: float) -> tuple[slice, slice]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Series:
-    """One series of the collection: its UIDs, its folder, its row in `metadata.csv`."""
+    """One series of the collection: its UIDs, its folder, its rows in the lists of series."""
 
     view: _View
     subject: str
@@ -318,7 +339,9 @@ class _Series:
 
     @property
     def _folder(self) -> PurePosixPath:
-        if self.view.at_table_paths:
+        if self.view.layout is Layout.CBIS_DDSM_JPEG:
+            return PurePosixPath("jpeg", self.series_uid)
+        if self.view.layout is Layout.CBIS_DDSM_TABLES:
             return PurePosixPath(self.subject, self.study_uid, self.series_uid)
         # The download tool names the folders by the last five digits.
         return PurePosixPath(
@@ -330,15 +353,22 @@ class _Series:
 
     def path(self, index: int) -> PurePosixPath:
         """Path of a file, relative to the cohort's folder."""
-        return self._folder / (f"{index:06d}.dcm" if self.view.at_table_paths else f"1-{index + 1}.dcm")
+        if self.view.layout is Layout.CBIS_DDSM_JPEG:
+            return self._folder / f"{index + 1}-{int(self.series_uid[-3:]) % 300 + 1:03d}.jpg"
+        return self._folder / (
+            f"{index:06d}.dcm" if self.view.layout is Layout.CBIS_DDSM_TABLES else f"1-{index + 1}.dcm"
+        )
 
     def table_path(self, index: int) -> str:
         """Path of a file as the tables write it."""
         return f"{self.subject}/{self.study_uid}/{self.series_uid}/{index:06d}.dcm"
 
     def write(self, folder: Path, images: list[np.ndarray], written: WrittenCase) -> None:
-        """Write the files of the series, and its row in `metadata.csv` where there is one."""
+        """Write the files of the series, and its rows in the lists of series that the layout has."""
         (folder / self._folder).mkdir(parents=True)
+        if self.view.layout is Layout.CBIS_DDSM_JPEG:
+            self._write_pictures(folder, images, written)
+            return
         case, position = self.view.case, self.view.position
         size = 0
         for index, pixels in enumerate(images):
@@ -354,8 +384,36 @@ class _Series:
                 view=position.value,
                 spacing_mm=None if Quirk.NO_SPACING in case.plan.quirks else case.films[position].spacing_mm,
             )
-        if not self.view.at_table_paths:
+        if self.view.layout is Layout.CBIS_DDSM:
             written.rows.setdefault(METADATA, []).append(self._metadata(count=len(images), size=size))
+
+    def _write_pictures(self, folder: Path, images: list[np.ndarray], written: WrittenCase) -> None:
+        """Write the series as the JPEG edition has it: 8 bits, and each file described by itself."""
+        undescribed = int(self.series_uid[-3:]) % _UNDESCRIBED == 0
+        for index, pixels in enumerate(images):
+            is_mask = pixels.dtype == np.uint8
+            grey = pixels if is_mask else np.round(pixels / 257).astype(np.uint8)
+            Image.fromarray(grey).save(folder / self.path(index), format="JPEG", quality=JPEG_QUALITY)
+            description = self.description if self.description == _FULL else _ROI if is_mask else _CROPPED
+            row = self._dicom_info(index, shape=grey.shape, description="" if undescribed else description)
+            written.rows.setdefault(DICOM_INFO, []).append(row)
+        written.rows.setdefault(META, []).append(
+            (
+                *(self.series_uid, self.study_uid, "MG", self.description, "BREAST", "1"),
+                *(COLLECTION, "1", str(len(images))),
+            )
+        )
+
+    def _dicom_info(self, index: int, *, shape: tuple[int, ...], description: str) -> tuple[str, ...]:
+        case, position = self.view.case, self.view.position
+        side = "L" if case.plan.laterality is Laterality.LEFT else "R"
+        return (
+            f"{COLLECTION}/dicom/{self.table_path(index)}",
+            f"{COLLECTION}/{self.path(index)}",
+            *("", "16", "16", "BREAST", str(shape[1]), str(index + 1), side, "MG", self.subject, self.subject),
+            *(position.value, "MONOCHROME2", str(shape[0]), uid(self.series_uid, index + 1, "picture")),
+            *(description, self.series_uid, "1", "20200101", "DDSM", self.study_uid),
+        )
 
     def _metadata(self, *, count: int, size: int) -> tuple[str, ...]:
         return (

@@ -202,13 +202,14 @@ def _write_case(case: Case, folder: Path, *, settings: CohortSettings) -> Writte
         return clinical_layout.write_case(case, folder, syntax=settings.transfer_syntax)
     if settings.layout is Layout.INBREAST:
         return inbreast_layout.write_case(case, folder)
-    return cbis_ddsm_layout.write_case(case, folder, at_table_paths=settings.layout is Layout.CBIS_DDSM_TABLES)
+    return cbis_ddsm_layout.write_case(case, folder, layout=settings.layout)
 
 
 def _tables(layout: Layout) -> Mapping[str, Table]:
     return {
         Layout.CBIS_DDSM: cbis_ddsm_layout.DOWNLOAD_TABLES,
         Layout.CBIS_DDSM_TABLES: cbis_ddsm_layout.TABLES,
+        Layout.CBIS_DDSM_JPEG: cbis_ddsm_layout.JPEG_TABLES,
         Layout.INBREAST: inbreast_layout.TABLES,
         Layout.CLINICAL: {},
     }[layout]

@@ -17,17 +17,20 @@ class Layout(StrEnum):
     """With the download tool's folders and `metadata.csv`."""
     CBIS_DDSM_TABLES = "cbis_ddsm_tables"
     """At the paths that the tables name."""
+    CBIS_DDSM_JPEG = "cbis_ddsm_jpeg"
+    """As the JPEG edition has it: pictures of 8 bits without spacing."""
     INBREAST = "inbreast"
     CLINICAL = "clinical"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """How one of a collection's tables is written."""
+    """How one of a collection's tables is written, and in which of the collection's folders."""
 
     header: tuple[str, ...]
     delimiter: str = ","
     line_end: str = "\r\n"
+    folder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

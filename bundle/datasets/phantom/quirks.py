@@ -67,7 +67,7 @@ _SCHEDULES = {
     ),
     Layout.INBREAST: ((Quirk.ROI_POINTS,), (Quirk.VIEW_FB,), (Quirk.ODD_NAMES,), ()),
 }
-_SCHEDULES[Layout.CBIS_DDSM_TABLES] = _SCHEDULES[Layout.CBIS_DDSM]
+_SCHEDULES[Layout.CBIS_DDSM_TABLES] = _SCHEDULES[Layout.CBIS_DDSM_JPEG] = _SCHEDULES[Layout.CBIS_DDSM]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,7 +130,9 @@ class UnfinishedCohort:
     def finish(self, document: Mapping[str, Any], *, tables: Mapping[str, Table], breasts: int) -> None:
         """Write the collection's tables and the truth from the breasts' results, one at a time."""
         for name, table in tables.items():
-            with replacing(self._cohort / name) as path, path.open("w", encoding="utf-8", newline="") as stream:
+            folder = self._cohort / table.folder
+            folder.mkdir(exist_ok=True)
+            with replacing(folder / name) as path, path.open("w", encoding="utf-8", newline="") as stream:
                 writer = csv.writer(stream, delimiter=table.delimiter, lineterminator=table.line_end)
                 writer.writerow(table.header)
                 for index in range(breasts):

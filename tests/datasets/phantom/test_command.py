@@ -30,11 +30,12 @@ def test_it_says_what_was_written_and_what_comes_next(run, tmp_path: Path, capsy
     assert capsys.readouterr().out.startswith("Nothing to do: 2 films of 1 breasts")
 
 
+@pytest.mark.parametrize("option", [("--quirks",), ("--layout", "cbis_ddsm_jpeg")])
 def test_films_without_spacing_are_prepared_with_a_hint(
-    run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: tuple[str, ...]
 ) -> None:
     output = tmp_path / "dicom"
-    run("--breasts", "1", "--workers", "1", "--film_spacing_mm", "3", "--quirks", "--output", str(output))
+    run("--breasts", "1", "--workers", "1", "--film_spacing_mm", "3", *option, "--output", str(output))
     assert "--assumed_spacing_mm 3" in capsys.readouterr().out
 
 

@@ -1,56 +1,127 @@
-"""Misspelt overrides on the command line of ``python -m monai.bundle run``, which MONAI takes in silence."""
+"""What somebody asks of ``python -m monai.bundle run``, checked before any data are loaded.
+
+MONAI takes misspelt overrides in silence, and runs an id that does nothing as if it did.
+"""
 
 from __future__ import annotations
 
-import ast
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from fire.parser import DefaultParseValue
 from monai.bundle import ConfigParser, run
 
+from bundle.allowed import allowed_for
 from bundle.stopping import ending_with_a_sentence
 
 SEPARATOR = "#"
-_OF_THE_COMMAND = frozenset(inspect.signature(run).parameters) - {"override"}
+_PARAMETERS = tuple(name for name in inspect.signature(run).parameters if name != "override")
+_FLAG = re.compile("--|-[a-zA-Z]")  # as Python Fire tells flags from values, negative numbers among them
+_NOT_FOR_RUNNING = ("imports", "initialize", "finalize")
+# Objects that do their work while they are made; all others are parts, which do nothing by themselves.
+_WORKING_TARGETS = ("bundle.training.feature_training.train_feature_network",)
 
 
 @ending_with_a_sentence()
-def refuse_unknown_overrides() -> None:
-    """Stop where the command line overrides an id that no configuration file holds; does nothing in other programs.
+def check_command() -> None:
+    """Stop where the command line asks for what cannot be meant; does nothing in other programs.
 
-    An argument that is added to an object (a ``_target_``) passes: the object itself refuses what it does not know.
+    An argument that is added to an object (a ``_target_``) passes: the object itself refuses what it does not know. An
+    expression (``$...``) passes, too.
 
     Raises:
-        SystemExit: an unknown id; the sentence names the nearest known ones.
+        SystemExit: an override's id is in no configuration file (the sentence names the nearest ones), a setting is out
+            of its range (`bundle.allowed`), a path holds ``#``, or the id to run runs nothing.
     """
     if sys.argv[0].replace("\\", "/").endswith("monai/bundle/__main__.py"):
-        _refuse_unknown(sys.argv[1:])
+        _check(sys.argv[1:])
 
 
-def _refuse_unknown(arguments: Sequence[str]) -> None:
-    given = dict(_options(arguments))
+def _check(arguments: Sequence[str]) -> None:
+    given = _given(arguments)
     files = given.get("config_file")
-    if files is None:  # an --args_file names them
-        return
-    config = ConfigParser.load_config_files(ast.literal_eval(files) if files.startswith(("[", "(")) else files)
-    for name in given.keys() - _OF_THE_COMMAND:
+    config = ConfigParser.load_config_files(files)
+    overrides = {name: value for name, value in given.items() if name not in _PARAMETERS}
+    for name in overrides:
         if not _exists(config, name):
             near = get_close_matches(name, list(_ids(config)), n=3)
             raise ValueError(
                 f"--{name} overrides nothing: no such id in {files}." + (f" Meant: {', '.join(near)}?" if near else "")
             )
+    parser = ConfigParser(config)
+    parser.update(overrides)
+    _check_run_id(parser.get(), str(given.get("run_id") or "run"))
+    _check_values(parser.get())
 
 
-def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Names and values of ``--name value`` and ``--name=value``, as Python Fire reads them."""
-    for position, argument in enumerate(arguments):
-        if argument.startswith("--"):
-            name, equals, value = argument[2:].partition("=")
-            following = arguments[position + 1] if position + 1 < len(arguments) else ""
-            yield name.replace("-", "_").replace("::", SEPARATOR), value if equals else following
+def _given(arguments: Sequence[str]) -> dict[str, Any]:
+    """Values by name, as Python Fire hands them to MONAI's ``run``; those of an ``--args_file`` come first."""
+    given: dict[str, Any] = {}
+    positional = []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        if not _FLAG.match(argument):
+            positional.append(_value(argument))
+            continue
+        name, equals, value = argument.lstrip("-").partition("=")
+        name = name.replace("-", "_").replace("::", SEPARATOR)
+        if equals:
+            given[name] = _value(value)
+        else:
+            has_value = bool(waiting) and not _FLAG.match(waiting[0])
+            given[name] = _value(waiting.pop(0)) if has_value else True
+    given |= dict(zip(_PARAMETERS, positional[1:], strict=False))  # the first one is MONAI's command
+    from_file = ConfigParser.load_config_files(given["args_file"]) if given.get("args_file") else {}
+    return {name.replace("::", SEPARATOR): value for name, value in from_file.items()} | given
+
+
+def _value(text: str) -> Any:
+    """Read a value as Python Fire does, but for text with a ``#``, whose end Fire takes for a comment."""
+    value = DefaultParseValue(text)
+    return text if isinstance(value, str) and SEPARATOR in text else value
+
+
+def _check_run_id(config: Mapping[str, Any], name: str) -> None:
+    running = [each for each in config if each not in _NOT_FOR_RUNNING and _runs(config, config[each])]
+    if name not in running:
+        raise ValueError(f"'{name}' runs nothing; these ids do: {', '.join(running)}.")
+
+
+def _runs(config: Mapping[str, Any], content: Any) -> bool:
+    """Tell whether something is a list of expressions, a reference to one, or an object that works while it is made."""
+    if isinstance(content, Mapping):
+        return content.get("_target_") in _WORKING_TARGETS
+    if isinstance(content, str) and content.startswith("@"):
+        content = config.get(content[1:])
+    return isinstance(content, list) and any(str(each).startswith("$") for each in content)
+
+
+def _check_values(config: Mapping[str, Any]) -> None:
+    for name, value in _settings(config):
+        allowed = allowed_for(name)
+        if allowed is not None and not allowed.accepts(value):
+            raise ValueError(f"--{name} is {value!r}; it must be {allowed.what}.")
+        if isinstance(value, str) and SEPARATOR in value:
+            raise ValueError(
+                f"--{name} is {value!r}; MONAI reads a # in a setting as ::, so a path must not hold one: rename the "
+                "folder, or make a link to it."
+            )
+
+
+def _settings(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Names and values of all that is no object, container, reference or expression; a list that has a rule is one."""
+    if isinstance(config, list | tuple) and not allowed_for(prefix):
+        config = dict(enumerate(config))
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            yield from _settings(value, f"{prefix}{SEPARATOR}{key}" if prefix else str(key))
+    elif not (isinstance(config, str) and config.startswith(("$", "@", "%"))):
+        yield prefix, config
 
 
 def _exists(config: Any, name: str) -> bool:

@@ -32,7 +32,7 @@ LARGEST_LABEL = 16
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Read a mask from a DICOM, PNG, TIFF, BMP, PGM, JPEG or NIfTI file (told by the file's first bytes, not by its name).
+    """Read a mask from a DICOM, PNG, TIFF, BMP, PGM, JPEG or NIfTI file; the file's first bytes tell which.
 
     In NIfTI the first axis is x, that is the column. Of a label map every label counts as lesion.
 

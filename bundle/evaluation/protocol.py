@@ -81,8 +81,10 @@ def protocol(
             "window_mm": WINDOW_MM,
             "band_per_mm": [round(bound, 4) for bound in band_per_mm(spacing_mm)],
         },
-        "breast_of_a_synthetic_view": (
-            f"largest connected region above {BREAST_LEVEL:g}, holes filled; the nipple is its front"
+        "breast_of_a_synthetic_view": f"largest connected region above {BREAST_LEVEL:g}, holes filled",
+        "nipple": (
+            "the most pointed place of the breast's front; on phantoms about 3 mm from the nipple (median; nine of ten "
+            "within 8 mm), on real MLO views often centimetres above it"
         ),
         "in_breast_mask": "the real target's breast mask, grown",
         "mask_growth_mm": GROWTH_MM,

@@ -42,6 +42,7 @@ COUNT_OR_NONE = Allowed("a whole number of at least 0", lambda value: _is_whole(
 SEED = Allowed("a whole number from 0 to 4294967295", lambda value: _is_whole(value, least=0, most=2**32 - 1))
 ONE = Allowed("1: every epoch is validated", lambda value: _is_whole(value, least=1, most=1))
 WINDOW = Allowed("an odd whole number of at least 3", lambda value: _is_whole(value, least=3) and bool(value % 2))
+NUMBER = Allowed("a number", _is_number)
 POSITIVE = Allowed("a number above 0", lambda value: _is_number(value) and value > 0)
 NOT_NEGATIVE = Allowed("a number of at least 0", lambda value: _is_number(value) and value >= 0)
 AT_LEAST_1 = Allowed("a number of at least 1", lambda value: _is_number(value) and value >= 1)
@@ -61,7 +62,7 @@ _LOSS_TERMS = ("GAN", "view", "L1", "percep", "SSIM", "rad", "shape")
 ALLOWED: Mapping[str, Allowed] = {
     # Where and what
     **dict.fromkeys(("bundle_root", "dataset_dir", "output_dir", "evaluation_dir", "repeats_dir"), PATH),
-    **dict.fromkeys(("source", "mask", "weights", "radiomics_settings"), PATH),
+    **dict.fromkeys(("source", "mask", "weights", "radiomics_settings", "feature_network_file"), PATH),
     "seed": SEED,
     # Pixels
     **dict.fromkeys(("rows", "columns"), COUNT),
@@ -71,7 +72,11 @@ ALLOWED: Mapping[str, Allowed] = {
     "channels": _list_of(COUNT),
     "discriminator_def#channels": _list_of(COUNT, count=4),
     "windows": _list_of(WINDOW),
-    **dict.fromkeys(("blocks", "condition"), COUNT),
+    **dict.fromkeys(("blocks", "condition", "prior_components"), COUNT),
+    "grid": _list_of(COUNT, count=2),
+    "steps": COUNT,
+    "realism": SHARE,
+    **dict.fromkeys(("sample", "samples"), COUNT_OR_NONE),
     "decay": SHARE_BELOW_1,
     # The course of a run
     **dict.fromkeys(("max_epochs", "epochs", "batch_size", "accumulation_steps", "patience", "resamples"), COUNT),
@@ -79,15 +84,20 @@ ALLOWED: Mapping[str, Allowed] = {
     **dict.fromkeys(("learning_rate", "lr", "gradient_norm", "lesion_weight"), POSITIVE),
     "betas": _list_of(SHARE_BELOW_1, count=2),
     **dict.fromkeys((f"weights#{term}" for term in _LOSS_TERMS), NOT_NEGATIVE),
-    **dict.fromkeys(("start", "end", "input_noise"), NOT_NEGATIVE),
+    **dict.fromkeys((f"loss#{channel}" for channel in ("view", "lesion", "breast")), NOT_NEGATIVE),
+    **dict.fromkeys(("start", "end", "input_noise", "weight_decay", "time_deviation"), NOT_NEGATIVE),
+    "norm": POSITIVE,
+    "mean_share": SHARE,
+    "time_mean": NUMBER,
     "until": SHARE_ABOVE_0,
-    "since": SHARE_BELOW_1,
+    **dict.fromkeys(("since", "decay_since"), SHARE_BELOW_1),
     "choose_from": SHARE,
     # Augmentation
     "prob": SHARE,
     "rotation_degrees": NOT_NEGATIVE,
     **dict.fromkeys(("scale", "shift", "noise"), SHARE_BELOW_1),
-    "gamma": AT_LEAST_1,
+    **dict.fromkeys(("gamma", "exposure"), AT_LEAST_1),
+    "blur": NOT_NEGATIVE,
     # Machine
     "num_workers": COUNT_OR_NONE,
     "workers": COUNT,

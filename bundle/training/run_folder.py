@@ -133,7 +133,7 @@ class RunFolder:
         self.patience = patience
         self.resume = read_switch(resume, name="resume")
         self.parts = {name: unwrapped(part) if isinstance(part, nn.Module) else part for name, part in parts.items()}
-        self.average = self.parts["average"]
+        self.average: Any = self.parts["average"]  # an AveragedModel
         preparation = read_preparation(dataset_dir)
         self.overrides = {
             **{f"canvas#{name}": value for name, value in dataclasses.asdict(canvas).items()},

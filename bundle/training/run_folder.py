@@ -133,11 +133,12 @@ class RunFolder:
         self.patience = patience
         self.resume = read_switch(resume, name="resume")
         self.parts = {name: unwrapped(part) if isinstance(part, nn.Module) else part for name, part in parts.items()}
-        self.average: Any = self.parts["average"]  # an AveragedModel
+        average: Any = self.parts["average"]  # an AveragedModel
+        self.average = average
         preparation = read_preparation(dataset_dir)
         self.overrides = {
             **{f"canvas#{name}": value for name, value in dataclasses.asdict(canvas).items()},
-            "network_def": network_definition(self.average.module, network),
+            "network_def": network_definition(average.module, network),
             # Whole, because evaluation has no such id to override: it takes the pixels as the collection has them.
             "preparation": {"_target_": PREPARATION_TARGET, **preparation["preparation"]},
             "radiomics_settings_hash": preparation["radiomics"]["settings_hash"],

@@ -16,7 +16,7 @@ from fire.parser import DefaultParseValue
 from monai.bundle import ConfigParser, run
 
 from bundle.allowed import allowed_for
-from bundle.stopping import ending_with_a_sentence
+from bundle.stopping import runs_as_bundle_command
 
 SEPARATOR = "#"
 _PARAMETERS = tuple(name for name in inspect.signature(run).parameters if name != "override")
@@ -26,7 +26,6 @@ _NOT_FOR_RUNNING = ("imports", "initialize", "finalize")
 _WORKING_TARGETS = ("bundle.training.feature_training.train_feature_network",)
 
 
-@ending_with_a_sentence()
 def check_command() -> None:
     """Stop where the command line asks for what cannot be meant; does nothing in other programs.
 
@@ -34,10 +33,10 @@ def check_command() -> None:
     expression (``$...``) passes, too.
 
     Raises:
-        SystemExit: an override's id is in no configuration file (the sentence names the nearest ones), a setting is out
+        ValueError: an override's id is in no configuration file (the sentence names the nearest ones), a setting is out
             of its range (`bundle.allowed`), a path holds ``#``, or the id to run runs nothing.
     """
-    if sys.argv[0].replace("\\", "/").endswith("monai/bundle/__main__.py"):
+    if runs_as_bundle_command():
         _check(sys.argv[1:])
 
 

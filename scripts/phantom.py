@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
-from concurrent.futures.process import BrokenProcessPool
 
 import fire
 
 from bundle.datasets.phantom.cohort import CohortSummary, write_cohort
 from bundle.datasets.phantom.dicom_file import TransferSyntax
 from bundle.datasets.phantom.layout import Layout
+from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from scripts.arguments import path, positive_number, refuse_unexpected, whole_number
 
@@ -54,23 +53,17 @@ def phantom(
     folder = path(output, name="output")
     with_quirks = read_switch(quirks, name="quirks")
     spacing_mm = positive_number(film_spacing_mm, name="film_spacing_mm")
-    try:
-        summary = write_cohort(
-            layout=Layout(_one_of(Layout, layout, name="layout")),
-            breasts=whole_number(breasts, name="breasts"),
-            seed=whole_number(seed, name="seed"),
-            output=folder,
-            film_spacing_mm=spacing_mm,
-            workers=whole_number(workers, name="workers") or _cores(),
-            overwrite=read_switch(overwrite, name="overwrite"),
-            quirks=with_quirks,
-            transfer_syntax=TransferSyntax(_one_of(TransferSyntax, transfer_syntax, name="transfer_syntax")),
-        )
-    except BrokenProcessPool:
-        raise ChildProcessError(
-            "a worker process was ended from outside, perhaps for memory; the same command goes on, with fewer "
-            "--workers it needs less."
-        ) from None
+    summary = write_cohort(
+        layout=Layout(_one_of(Layout, layout, name="layout")),
+        breasts=whole_number(breasts, name="breasts"),
+        seed=whole_number(seed, name="seed"),
+        output=folder,
+        film_spacing_mm=spacing_mm,
+        workers=whole_number(workers, name="workers") or _cores(),
+        overwrite=read_switch(overwrite, name="overwrite"),
+        quirks=with_quirks,
+        transfer_syntax=TransferSyntax(_one_of(TransferSyntax, transfer_syntax, name="transfer_syntax")),
+    )
     print(_sentence(summary, str(folder)))
     if layout in (Layout.CBIS_DDSM, Layout.CBIS_DDSM_TABLES, Layout.CBIS_DDSM_JPEG):
         unknown = with_quirks or layout == Layout.CBIS_DDSM_JPEG
@@ -101,12 +94,13 @@ def _cores() -> int:
 
 def main() -> None:
     """Run the command; whatever stops it ends it with one sentence."""
-    try:
-        fire.Fire(phantom, name="python -m scripts.phantom")
-    except (ValueError, OSError) as error:
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        goes_on = "; what is finished is kept: make room, and the same command goes on" if full else ""
-        sys.exit(f"phantom: {error}{goes_on}")
+    with ending_with_a_sentence("phantom", again="the same command goes on, with fewer --workers it needs less"):
+        try:
+            fire.Fire(phantom, name="python -m scripts.phantom")
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise OSError(f"{error}; what is finished is kept: make room, and the same command goes on") from error
 
 
 if __name__ == "__main__":

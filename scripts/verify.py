@@ -16,6 +16,7 @@ from bundle.collection import prepare_collection
 from bundle.datasets.phantom.cohort import Layout, write_cohort
 from bundle.preparation import PreparationSettings
 from bundle.radiomics.settings import read_settings
+from bundle.stopping import ending_with_a_sentence
 from bundle.vocabulary import Split
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +29,7 @@ def check_metadata(folder: Path) -> None:
     """Check ``metadata.json`` against the zoo's schema; without the copy it is fetched from its public address.
 
     Raises:
-        SystemExit: it cannot be fetched; the sentence says so.
+        ConnectionError: it cannot be fetched; the sentence says so.
     """
     schema = folder / "schema.json"
     if SCHEMA.is_file():
@@ -37,7 +38,7 @@ def check_metadata(folder: Path) -> None:
         verify_metadata(meta_file=str(METADATA), filepath=str(schema))
     except URLError as error:
         address = json.loads(METADATA.read_text())["schema"]
-        raise SystemExit(
+        raise ConnectionError(
             f"metadata.json's schema cannot be fetched ({error.reason}): it needs a network, {address}"
         ) from None
 
@@ -134,7 +135,7 @@ def check_workflows(folder: Path) -> None:
 
 def main() -> None:
     """Run all checks; the first that fails ends the program with its error."""
-    with tempfile.TemporaryDirectory() as name:
+    with ending_with_a_sentence("verify"), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for title, check in (
             ("metadata.json against the zoo's schema", lambda: check_metadata(folder)),

@@ -16,7 +16,6 @@ from bundle.radiomics.extraction import extract_features
 from bundle.radiomics.features import FEATURE_NAMES
 from bundle.radiomics.regions import draw_region, region_generator, region_mask
 from bundle.radiomics.settings import RadiomicsSettings, settings_from_dict
-from bundle.stopping import ending_with_a_sentence
 from bundle.tensor_files import read_tensors, restore
 
 # Features ``[F]`` of what a region holds; the form of a region is the real lesion's in every view.
@@ -24,12 +23,11 @@ OF_CONTENT = np.array([not name.startswith("shape2D_") for name in FEATURE_NAMES
 REGIONS_PER_VIEW = 1
 
 
-@ending_with_a_sentence()
 def radiomics_settings(*, dataset_dir: str | Path) -> RadiomicsSettings:
     """Read how a prepared collection's radiomic features were extracted.
 
     Raises:
-        SystemExit: there is no prepared collection.
+        FileNotFoundError: there is no prepared collection.
     """
     path = Path(dataset_dir) / "preparation.json"
     if not path.is_file():
@@ -38,12 +36,12 @@ def radiomics_settings(*, dataset_dir: str | Path) -> RadiomicsSettings:
     return settings_from_dict({name: value for name, value in written.items() if name != "settings_hash"})
 
 
-@ending_with_a_sentence()
 def trained_feature_network(*, path: str | Path) -> FeatureNetwork:
     """Load the feature network of a training run; the file itself tells its channels.
 
     Raises:
-        SystemExit: the file is absent, damaged, or holds another network.
+        FileNotFoundError: the file is absent.
+        ValueError: it is damaged, or holds another network.
     """
     file, remedy = Path(path), "name the folder of a training run with --output_dir."
     if not file.is_file():

@@ -36,7 +36,6 @@ from bundle.metrics.items import items_of
 from bundle.networks.feature_network import FeatureNetwork
 from bundle.radiomics.settings import RadiomicsSettings
 from bundle.records import Canvas
-from bundle.stopping import ending_with_a_sentence
 from bundle.vocabulary import Direction, Split
 
 
@@ -108,8 +107,6 @@ class EvaluationHandler:
     def attach(self, engine: SupervisedEvaluator) -> None:
         """Register with the evaluator, whose output or batch must hold what `Case.from_item` reads.
 
-        What stops the evaluation ends the program with one sentence (SystemExit).
-
         Raises:
             ValueError: the evaluator has no test case, or there are several processes.
         """
@@ -124,7 +121,7 @@ class EvaluationHandler:
             (Events.ITERATION_COMPLETED, self.score_batch),
             (Events.COMPLETED, self.finish),
         ):
-            engine.add_event_handler(event, ending_with_a_sentence()(work))
+            engine.add_event_handler(event, work)
 
     def start(self, engine: SupervisedEvaluator) -> None:
         """Learn what is learned from the training pairs, and begin with no score."""

@@ -13,7 +13,6 @@ from monai.transforms import Transform
 from bundle.dicom.parsing import read_header
 from bundle.dicom.write import write_synthetic_view
 from bundle.report.panels import view_panel
-from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from bundle.vocabulary import Direction, Laterality
 
@@ -54,11 +53,12 @@ class SaveImageSyntheticMammogramd(Transform):
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Write one synthetic view, or end the program with a sentence."""
-        with ending_with_a_sentence():
-            return {**data, "written": self._written(data)}
+        """Write one synthetic view.
 
-    def _written(self, data: Mapping[Hashable, Any]) -> list[str]:
+        Raises:
+            OSError: the folder cannot be made, or a file not be written.
+            ValueError: ``mark`` is neither true nor false.
+        """
         direction = Direction.to_class(int(data["target_view"]))
         laterality = Laterality(data["laterality"])
         source, lesions = data["image"].float().cpu().numpy()
@@ -87,7 +87,7 @@ class SaveImageSyntheticMammogramd(Transform):
             outlines=[[hung(lesions) > 0, None]],
             path=path.with_suffix(".png"),
         )
-        return [str(path), str(panel)]
+        return {**data, "written": [str(path), str(panel)]}
 
 
 def _free_path(folder: Path, *, prefix: str) -> Path:

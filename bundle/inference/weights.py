@@ -7,7 +7,6 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from bundle.stopping import ending_with_a_sentence
 from bundle.tensor_files import read_tensors
 
 
@@ -28,9 +27,8 @@ class WeightsLoader:
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Load, or end the program with a sentence."""
-        with ending_with_a_sentence():
-            load_weights(self.network, self.path)
+        """Load; raises like `load_weights`."""
+        load_weights(self.network, self.path)
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

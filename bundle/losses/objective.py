@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from bundle.stopping import ending_with_a_sentence
-
 GENERATOR_TERMS = ("GAN", "view", "L1", "percep", "SSIM", "rad", "shape")
 DISCRIMINATOR_TERMS = ("GAN", "view")
 
@@ -20,10 +18,9 @@ class Objective:
         weights: weight per term; every term needs one, zero switches it off.
 
     Raises:
-        SystemExit: a term without a weight, an unknown term, or a negative weight.
+        ValueError: a term without a weight, an unknown term, or a negative weight.
     """
 
-    @ending_with_a_sentence()
     def __init__(self, *, terms: tuple[str, ...], weights: Mapping[str, float]) -> None:
         if set(weights) != set(terms):
             raise ValueError(f"Loss weights must name exactly {', '.join(terms)}; got {', '.join(weights) or 'none'}.")

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from bundle.networks.blocks import ConditionEmbedding
 from bundle.networks.standardizer import RadiomicsStandardizer
-from bundle.stopping import ending_with_a_sentence
 
 TISSUE = 0.05  # of [0, 1]; a view's mean over 5 x 5 pixels is above it in the breast, and up to two pixels beyond
 
@@ -63,10 +62,9 @@ class Discriminator(nn.Module):
         radiomics_features: length F of the radiomic vector.
 
     Raises:
-        SystemExit: a window is even or smaller than 3.
+        ValueError: a window is even or smaller than 3.
     """
 
-    @ending_with_a_sentence()
     def __init__(
         self,
         channels: Sequence[int] = (32, 64, 128, 128),

@@ -15,7 +15,6 @@ from bundle.networks.blocks import (
     group_norm,
 )
 from bundle.networks.standardizer import RadiomicsStandardizer
-from bundle.stopping import ending_with_a_sentence
 from bundle.vocabulary import ViewPosition
 
 SKIPS = 2  # the coarsest levels; in a finer one the two views have no place in common
@@ -51,12 +50,11 @@ class Generator(nn.Module):
         radiomics_features: length F of the radiomic vector.
 
     Raises:
-        SystemExit: there is only one level.
+        ValueError: there is only one level.
     """
 
     noise: Tensor
 
-    @ending_with_a_sentence()
     def __init__(
         self,
         channels: Sequence[int] = (32, 64, 96, 128, 192, 224),

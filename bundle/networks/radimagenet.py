@@ -14,7 +14,6 @@ import torch
 from monai.networks.nets import ResNetFeatures
 from torch import Tensor, nn
 
-from bundle.stopping import ending_with_a_sentence
 from bundle.tensor_files import read_tensors
 
 # What the authors' training subtracted from the channels blue, green, red, as MONAI's RadImageNetPerceptualSimilarity.
@@ -86,7 +85,6 @@ def _first(names: list[str]) -> str:
     return f" (the first: {names[0]})" if names else ""
 
 
-@ending_with_a_sentence()
 def radimagenet_features(*, weights: str | Path | None) -> RadImageNetFeatures:
     """Load the network from a local file, as tensors only.
 
@@ -94,7 +92,8 @@ def radimagenet_features(*, weights: str | Path | None) -> RadImageNetFeatures:
         weights: the file.
 
     Raises:
-        SystemExit: no file is named, there is none, or it is not the state dict of a ResNet-50.
+        FileNotFoundError: no file is named, or there is none.
+        ValueError: it is not the state dict of a ResNet-50.
     """
     if weights is None or not Path(weights).is_file():
         raise FileNotFoundError(f"No RadImageNet weights at {weights}: {REMEDY}")

@@ -12,8 +12,6 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from bundle.stopping import ending_with_a_sentence
-
 DARK = 1e-3  # of [0, 1]; interpolation leaves traces below this in the background beside the breast
 
 
@@ -38,10 +36,9 @@ class RandPairAugmentationd(RandomizableTransform):
         blur: greatest standard deviation of the Gaussian blur in pixels; uniform from 0.
 
     Raises:
-        SystemExit: a range is negative, scale or noise is not below 1, or gamma or exposure is below 1.
+        ValueError: a range is negative, scale or noise is not below 1, or gamma or exposure is below 1.
     """
 
-    @ending_with_a_sentence()
     def __init__(
         self,
         *,

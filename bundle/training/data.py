@@ -17,7 +17,6 @@ from bundle.radiomics.aggregation import view_vector
 from bundle.radiomics.features import FEATURE_NAMES
 from bundle.radiomics.settings import settings_from_dict
 from bundle.records import Canvas
-from bundle.stopping import ending_with_a_sentence
 from bundle.vocabulary import Direction, RadiomicsScale, ViewPosition
 
 
@@ -152,7 +151,6 @@ class RadiomicVectors:
         return np.full(len(FEATURE_NAMES), np.nan, np.float32) if vector is None else vector.astype(np.float32)
 
 
-@ending_with_a_sentence()
 def directed_pairs(*, dataset_dir: str | Path, split: str, canvas: Canvas) -> list[dict[str, Any]]:
     """List the items of one split, each pair in both directions: paths of both views' files, vectors, who they are.
 
@@ -167,8 +165,8 @@ def directed_pairs(*, dataset_dir: str | Path, split: str, canvas: Canvas) -> li
         ``target_view`` (0 = CC, 1 = MLO), ``spacing_mm`` of the files, ``pair_id`` and ``patient_id``.
 
     Raises:
-        SystemExit: no prepared collection there, or a damaged one; the split is empty or unknown; or the radiomic
-            features do not fit.
+        OSError: there is no prepared collection, or it lacks a file.
+        ValueError: it is damaged, the split is empty or unknown, or the radiomic features do not fit.
     """
     root = Path(dataset_dir)
     preparation = read_preparation(root)

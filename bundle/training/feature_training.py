@@ -25,7 +25,6 @@ from bundle.preparation import load_prepared_image, load_prepared_mask
 from bundle.radiomics.features import FEATURE_NAMES, FEATURES_OF_CLASS
 from bundle.radiomics.regions import Region, region_mask
 from bundle.records import Canvas
-from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from bundle.tensor_files import read_tensors, restore, write_tensors
 from bundle.training.data import RadiomicVectors, feature_rows, read_preparation
@@ -163,7 +162,6 @@ def fit_feature_network(
         network.eval()
 
 
-@ending_with_a_sentence()
 def train_feature_network(
     *,
     network: FeatureNetwork,
@@ -197,7 +195,7 @@ def train_feature_network(
         ``network``.
 
     Raises:
-        SystemExit: the folder's network was trained with other settings, on other pairs, or has another shape.
+        ValueError: the folder's network was trained with other settings, on other pairs, or has another shape.
     """
     folder = Path(output_dir)
     weights_path, report_path = folder / "feature_network.pt", folder / "feature_network.json"

@@ -10,17 +10,14 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from bundle.stopping import ending_with_a_sentence
-
 LONGEST_WAIT = timedelta(hours=12)  # for the first process, which alone trains the feature network
 
 
-@ending_with_a_sentence()
 def process_device() -> torch.device:
     """Join the other processes and return this one's device: a GPU of its own, or the CPU where there is none.
 
     Raises:
-        SystemExit: not started by ``torchrun``, or more processes on this machine than GPUs.
+        ValueError: not started by ``torchrun``, or more processes on this machine than GPUs.
     """
     if "WORLD_SIZE" not in os.environ:
         raise ValueError(

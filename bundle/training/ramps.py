@@ -10,7 +10,6 @@ from monai.handlers import ParamSchedulerHandler
 from torch.optim import Optimizer
 
 from bundle.losses.objective import Objective
-from bundle.stopping import ending_with_a_sentence
 
 
 def linear_ramp(*, current_step: int, start: float, end: float, until: float, max_epochs: int) -> float:
@@ -31,10 +30,9 @@ class LossWeightRamp(ParamSchedulerHandler):
         max_epochs: length of the run.
 
     Raises:
-        SystemExit: ``until`` is outside (0, 1], or the term is unknown.
+        ValueError: ``until`` is outside (0, 1], or the term is unknown.
     """
 
-    @ending_with_a_sentence()
     def __init__(
         self, *, objective: Objective, term: str, start: float, end: float, until: float, max_epochs: int
     ) -> None:
@@ -71,10 +69,9 @@ class LearningRateDecay(ParamSchedulerHandler):
         max_epochs: length of the run.
 
     Raises:
-        SystemExit: ``since`` is outside [0, 1).
+        ValueError: ``since`` is outside [0, 1).
     """
 
-    @ending_with_a_sentence()
     def __init__(self, *, optimizers: Sequence[Optimizer], since: float, max_epochs: int) -> None:
         if not 0 <= since < 1:
             raise ValueError(f"The learning rate falls from a fraction of the run in [0, 1) on; got {since}.")

@@ -25,7 +25,6 @@ from bundle.losses.objective import DISCRIMINATOR_TERMS, GENERATOR_TERMS
 from bundle.preparation import PreparationSettings
 from bundle.records import Canvas
 from bundle.report.curves import CurvePanel, write_curves
-from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from bundle.tensor_files import read_parts, restore, write_tensors
 from bundle.training.data import read_preparation
@@ -98,10 +97,10 @@ class RunFolder:
         settings: all else that decides what the run learns, as plain values by name; it goes on only with the same.
 
     Raises:
-        SystemExit: a setting is out of its range, or there is no prepared collection.
+        FileNotFoundError: there is no prepared collection.
+        ValueError: a setting is out of its range.
     """
 
-    @ending_with_a_sentence()
     def __init__(
         self,
         *,

@@ -27,7 +27,6 @@ from bundle.losses.view import view_loss
 from bundle.networks.feature_network import FeatureNetwork, region_windows, window_side
 from bundle.networks.generator import composed
 from bundle.networks.radimagenet import RadImageNetFeatures
-from bundle.stopping import ending_with_a_sentence
 from bundle.switches import read_switch
 from bundle.training.activations import checkpoint_activations
 from bundle.training.batch import PairedBatch
@@ -80,10 +79,9 @@ class ViewSynthesisTrainer(Trainer):
         train_handlers: handlers with ``attach``.
 
     Raises:
-        SystemExit: a setting is out of its range, or the training split holds less than one batch.
+        ValueError: a setting is out of its range, or the training split holds less than one batch.
     """
 
-    @ending_with_a_sentence()
     def __init__(
         self,
         *,
@@ -181,11 +179,6 @@ class ViewSynthesisTrainer(Trainer):
             settings[f"decay of the {network}"] = optimizer.defaults.get("decay since")
             settings[f"betas of the {network}"] = optimizer.defaults.get("betas")
         return settings
-
-    def run(self) -> None:
-        """Train; an error of data or settings ends the program with its sentence."""
-        with ending_with_a_sentence():
-            super().run()
 
     def generator_losses(self, batch: PairedBatch, pred: Tensor, breast: Tensor) -> dict[str, Tensor]:
         """Return the seven scalar terms of L_G, each a mean over the whole batch.

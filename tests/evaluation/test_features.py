@@ -27,7 +27,7 @@ def test_the_settings_are_the_prepared_collections(tmp_path: Path) -> None:
     radiomics = {**made_settings().as_dict(), "settings_hash": "abc"}
     (tmp_path / "preparation.json").write_text(json.dumps({"radiomics": radiomics}))
     assert radiomics_settings(dataset_dir=tmp_path) == made_settings()
-    with pytest.raises(SystemExit, match=r"No prepared collection at .*--dataset_dir"):
+    with pytest.raises(FileNotFoundError, match=r"No prepared collection at .*--dataset_dir"):
         radiomics_settings(dataset_dir=tmp_path / "absent")
 
 
@@ -47,7 +47,7 @@ def test_another_file_is_a_sentence(tmp_path: Path, content: object) -> None:
         path.write_text("no tensors")
     elif content is not None:
         write_tensors(path, content)
-    with pytest.raises(SystemExit, match=r"feature_network\.pt.*--output_dir"):
+    with pytest.raises((FileNotFoundError, ValueError), match=r"feature_network\.pt.*--output_dir"):
         trained_feature_network(path=path)
 
 

@@ -335,7 +335,7 @@ def test_shares_are_of_the_way_from_the_best_baseline_to_the_ceiling(tmp_path: P
 
 def test_a_folder_without_repeats_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "repeats").mkdir()
-    with pytest.raises(SystemExit, match=r"no repeats at .*repeats: run python -m scripts\.repeat"):
+    with pytest.raises(ValueError, match=r"no repeats at .*repeats: run python -m scripts\.repeat"):
         evaluate(tmp_path / "evaluation", repeats_dir=tmp_path / "repeats")
     assert not (tmp_path / "evaluation").exists()
 
@@ -354,7 +354,7 @@ def test_two_workers_change_no_byte(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_network_is_a_sentence(tmp_path: Path) -> None:
     write_tensors(tmp_path / "checkpoint.pt", {"average": {"module.other": torch.zeros(1)}})
-    with pytest.raises(SystemExit, match=r"checkpoint\.pt.*--checkpoint None"):
+    with pytest.raises(ValueError, match=r"checkpoint\.pt.*--checkpoint None"):
         evaluate(tmp_path / "evaluation", checkpoint=tmp_path / "checkpoint.pt")
 
 
@@ -449,7 +449,7 @@ def test_the_worst_picture_shows_the_worst_case(tmp_path: Path) -> None:
 
 def test_a_nan_names_pair_direction_and_method_and_leaves_earlier_results(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("earlier")
-    with pytest.raises(SystemExit, match="Pair P050_L_100, mlo_to_cc, method model cannot be scored: pred holds NaN"):
+    with pytest.raises(ValueError, match="Pair P050_L_100, mlo_to_cc, method model cannot be scored: pred holds NaN"):
         evaluate(tmp_path, network=Broken())
     assert (tmp_path / "metrics.csv").read_text() == "earlier"
 
@@ -457,14 +457,14 @@ def test_a_nan_names_pair_direction_and_method_and_leaves_earlier_results(tmp_pa
 def test_an_empty_breast_mask_names_the_pair(tmp_path: Path) -> None:
     item = made_item(seed=7, target_view=1)
     item["label_breast"] = torch.zeros_like(item["label_breast"])
-    with pytest.raises(SystemExit, match=r"Pair P007_L_7, cc_to_mlo, method model .* breast mask is empty"):
+    with pytest.raises(ValueError, match=r"Pair P007_L_7, cc_to_mlo, method model .* breast mask is empty"):
         evaluate(tmp_path, test=[item])
 
 
 def test_images_of_another_size_name_the_pair(tmp_path: Path) -> None:
     item = made_item(seed=7, target_view=1)
     item["label"] = item["label"][:, :-1]
-    with pytest.raises(SystemExit, match=r"Pair P007_L_7, cc_to_mlo, method model .* one size"):
+    with pytest.raises(ValueError, match=r"Pair P007_L_7, cc_to_mlo, method model .* one size"):
         evaluate(tmp_path, test=[item])
 
 

@@ -73,7 +73,7 @@ def test_the_mark_as_a_word(tmp_path, trained, data):
 
     for mark, annotation in ((True, "YES"), ("true", "YES"), (False, "NO"), ("False", "NO")):
         assert pydicom.dcmread(save(mark)["written"][0]).BurnedInAnnotation == annotation
-    with pytest.raises(SystemExit, match=r"--mark is 'perhaps'; it must be true or false"):
+    with pytest.raises(ValueError, match=r"--mark is 'perhaps'; it must be true or false"):
         save("perhaps")
 
 
@@ -82,5 +82,5 @@ def test_a_folder_that_cannot_be_made(tmp_path, trained, data):
     save = SaveImageSyntheticMammogramd(
         output_dir=tmp_path / "file", weights=trained / "model.pt", model_name="m", model_version="1"
     )
-    with pytest.raises(SystemExit, match=r"output folder .*file cannot be made.*--output_dir"):
+    with pytest.raises(OSError, match=r"output folder .*file cannot be made.*--output_dir"):
         save(data)

@@ -61,6 +61,6 @@ def test_code_in_the_file_is_not_run(generator, tmp_path):
         load_weights(generator, tmp_path / "model.pt")
 
 
-def test_the_handler_ends_the_program_with_the_sentence(generator, tmp_path):
-    with pytest.raises(SystemExit, match=r"Stopped: there are no weights at"):
+def test_the_handler_raises_the_sentence(generator, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there are no weights at"):
         WeightsLoader(network=generator, path=tmp_path / "model.pt")(engine=None)

@@ -10,6 +10,7 @@ import pytest
 from monai.bundle import ConfigWorkflow
 
 from tests.inference.films import breast_pixels, write_dicom, write_film
+from tests.raising import raises_within_monai
 
 
 @pytest.fixture
@@ -87,9 +88,9 @@ def test_a_folder_with_a_bad_film(workflow, tmp_path, caplog):
         ({"view": "LM"}, "--view must be CC or MLO; got LM"),
     ],
 )
-def test_bad_arguments_end_with_a_sentence(workflow, film, override, sentence):
+def test_bad_arguments_are_a_sentence(workflow, film, override, sentence):
     made = workflow(**{"source": str(film), **override})
-    with pytest.raises(SystemExit, match=sentence):
+    with raises_within_monai(sentence):
         made.run()
 
 

@@ -121,7 +121,7 @@ def test_objective_is_the_weighted_sum() -> None:
 
 
 def test_objective_refuses_what_it_does_not_know() -> None:
-    with pytest.raises(SystemExit, match="exactly GAN, view"):
+    with pytest.raises(ValueError, match="exactly GAN, view"):
         DiscriminatorObjective({"GAN": 1.0})
     objective = DiscriminatorObjective({"GAN": 1.0, "view": 1.0})
     with pytest.raises(ValueError, match="Unknown loss term 'rad'"):

@@ -22,7 +22,7 @@ def test_shapes() -> None:
 
 @pytest.mark.parametrize("windows", [(), (3, 4), (1,)])
 def test_impossible_windows(windows: tuple[int, ...]) -> None:
-    with pytest.raises(SystemExit, match="odd numbers of 3 pixels or more; got"):
+    with pytest.raises(ValueError, match="odd numbers of 3 pixels or more; got"):
         Discriminator(windows=windows)
 
 

@@ -33,7 +33,7 @@ def test_default_size_and_range() -> None:
 
 
 def test_one_level_is_refused() -> None:
-    with pytest.raises(SystemExit, match=r"two levels or more; got \[8\]"):
+    with pytest.raises(ValueError, match=r"two levels or more; got \[8\]"):
         Generator(channels=(8,))
 
 

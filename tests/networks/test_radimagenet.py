@@ -144,23 +144,23 @@ def test_other_files_are_refused(
 ) -> None:
     content = dict(state)
     change(content)  # type: ignore[operator]
-    with pytest.raises(SystemExit, match=rf"^Stopped: .*resnet50\.pt .*{sentence}.*--perceptual_network#weights"):
+    with pytest.raises(ValueError, match=rf".*resnet50\.pt .*{sentence}.*--perceptual_network#weights"):
         radimagenet_features(weights=_file(tmp_path, content))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut"])
 def test_a_damaged_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "weights.pt").write_bytes(content)
-    with pytest.raises(SystemExit, match=r"^Stopped: .*weights\.pt is no file of weights, or was cut"):
+    with pytest.raises(ValueError, match=r".*weights\.pt is no file of weights, or was cut"):
         radimagenet_features(weights=tmp_path / "weights.pt")
 
 
 def test_a_file_cannot_run_code(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="is no file of weights"):
+    with pytest.raises(ValueError, match="is no file of weights"):
         radimagenet_features(weights=_file(tmp_path, {"conv1.weight": Path("anything but a tensor")}))
 
 
 @pytest.mark.parametrize("weights", [None, "absent.pt"])
 def test_no_file(weights: str | None) -> None:
-    with pytest.raises(SystemExit, match=rf"^Stopped: No RadImageNet weights at {weights}: give the state dict"):
+    with pytest.raises(FileNotFoundError, match=rf"^No RadImageNet weights at {weights}: give the state dict"):
         radimagenet_features(weights=weights)

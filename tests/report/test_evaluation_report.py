@@ -272,12 +272,12 @@ def test_a_protocol_without_canvas_is_a_sentence(tmp_path: Path, canvas: dict[st
         write_report(folder)
 
 
-def test_a_damaged_evaluation_ends_the_run_with_a_sentence(tmp_path: Path) -> None:
+def test_a_damaged_evaluation_stops_the_run_with_a_sentence(tmp_path: Path) -> None:
     folder = write_made_evaluation(tmp_path / "evaluation")
     (folder / "summary.json").write_text("{")
     engine = Engine(lambda engine, batch: None)
     EvaluationReport(evaluation_dir=folder, weights=tmp_path / "model.pt").attach(engine)
-    with pytest.raises(SystemExit, match=r"Stopped: .*summary\.json cannot be read"):
+    with pytest.raises(ValueError, match=r".*summary\.json cannot be read"):
         engine.run([0])
 
 

@@ -12,5 +12,5 @@ def test_without_a_network_one_sentence_says_what_is_missing(monkeypatch: pytest
 
     monkeypatch.setattr(verify, "SCHEMA", tmp_path / "absent.json")
     monkeypatch.setattr(verify, "verify_metadata", unreachable)
-    with pytest.raises(SystemExit, match=r"^metadata\.json's schema cannot be fetched \(Name .*https://.*json$"):
+    with pytest.raises(ConnectionError, match=r"^metadata\.json's schema cannot be fetched \(Name .*https://.*json$"):
         verify.check_metadata(tmp_path)

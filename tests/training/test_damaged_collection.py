@@ -85,13 +85,8 @@ def _refusal(collection: Path) -> str:
             settings_hash=read_preparation(collection)["radiomics"]["settings_hash"],
         )
         vectors = [vector for _, _, vector in rows]
-    except SystemExit as stopped:
-        return str(stopped)
-    except (
-        ValueError,
-        OSError,
-    ) as error:  # what `region_examples` raises ends the run's command with the same sentence
-        return f"Stopped: {error}"
+    except (ValueError, OSError) as error:
+        return str(error)
     for item in items:
         for name in ("image", "image_mask", "label", "label_mask", "label_breast"):
             assert Path(item[name]).resolve().is_relative_to(collection.resolve() / "images")
@@ -110,7 +105,6 @@ def test_mutated_files_are_taken_or_refused_in_one_sentence(collection: Path, na
         path.write_bytes(mutant)
         sentence = _refusal(collection)
         if sentence:
-            assert sentence.startswith("Stopped: ")
             assert "\n" not in sentence
             assert str(collection) in sentence
             refused += 1
@@ -134,7 +128,7 @@ def test_a_list_of_pairs_that_points_elsewhere(collection: Path, change: dict[st
     (collection / "images" / "link.nii").symlink_to(outside)
     datalist["training"][0]["cc"] |= change
     (collection / "datalist.json").write_text(json.dumps(datalist))
-    with pytest.raises(SystemExit, match=sentence):
+    with pytest.raises((ValueError, OSError), match=sentence):
         directed_pairs(dataset_dir=collection, split="training", canvas=CANVAS)
     with pytest.raises((ValueError, OSError), match=sentence):
         region_examples(dataset_dir=collection, split=Split.TRAINING, canvas=CANVAS)

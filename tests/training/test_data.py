@@ -89,18 +89,20 @@ def test_the_standardizer_knows_the_training_split_alone(prepared_collection: Pa
 
 
 def test_missing_collection_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"No prepared collection at .*scripts\.prepare"):
+    with pytest.raises(FileNotFoundError, match=r"No prepared collection at .*scripts\.prepare"):
         directed_pairs(dataset_dir=tmp_path, split="training", canvas=CANVAS)
 
 
 def test_a_preparation_that_was_stopped_is_one_sentence(prepared_collection: Path, tmp_path: Path) -> None:
     shutil.copyfile(prepared_collection / "preparation.json", tmp_path / "preparation.json")
-    with pytest.raises(SystemExit, match=r"is not finished \(datalist\.json is missing\): run the same .* again"):
+    with pytest.raises(
+        FileNotFoundError, match=r"is not finished \(datalist\.json is missing\): run the same .* again"
+    ):
         directed_pairs(dataset_dir=tmp_path, split="training", canvas=CANVAS)
 
 
 def test_canvas_without_features_is_refused(prepared_collection: Path) -> None:
-    with pytest.raises(SystemExit, match=r"holds radiomic features at 1\.0, 2\.0 mm"):
+    with pytest.raises(ValueError, match=r"holds radiomic features at 1\.0, 2\.0 mm"):
         directed_pairs(
             dataset_dir=prepared_collection, split="training", canvas=Canvas(rows=64, columns=48, spacing_mm=4.0)
         )
@@ -115,5 +117,5 @@ def test_features_of_other_settings_are_refused(prepared_collection: Path, tmp_p
     text = (copy / "radiomics.csv").read_text()
     settings_hash = json.loads((copy / "preparation.json").read_text())["radiomics"]["settings_hash"]
     (copy / "radiomics.csv").write_text(text.replace(settings_hash, "0" * 12, 1))
-    with pytest.raises(SystemExit, match="different settings"):
+    with pytest.raises(ValueError, match="different settings"):
         directed_pairs(dataset_dir=copy, split="training", canvas=CANVAS)

@@ -203,5 +203,5 @@ def test_one_command_trains_it_alone(
     assert {path.name for path in run.iterdir()} == {"feature_network.pt", "feature_network.json"}
     for kind in json.loads((run / "feature_network.json").read_text())["r2"]:
         assert f"R2 on the validation split's {kind}: firstorder " in caplog.text
-    with pytest.raises(SystemExit, match=r"feature_network\.pt was trained with other settings \(settings_hash\)"):
+    with pytest.raises(ValueError, match=r"feature_network\.pt was trained with other settings \(settings_hash\)"):
         command(collection)

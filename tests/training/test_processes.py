@@ -141,7 +141,7 @@ def test_two_processes_at_batch_2_are_one_at_batch_4(tmp_path: Path, accumulatio
 
 def test_without_torchrun_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with pytest.raises(SystemExit, match=r"^Stopped: configs/multi_gpu_train\.json is for several .* torchrun"):
+    with pytest.raises(ValueError, match=r"^configs/multi_gpu_train\.json is for several .* torchrun"):
         process_device()
 
 

@@ -58,7 +58,7 @@ def test_each_configured_ramp_reaches_its_values(files: tuple[str, ...]) -> None
 
 @pytest.mark.parametrize("until", [0.0, -1.0, 1.5])
 def test_refuses_what_is_no_fraction(until: float) -> None:
-    with pytest.raises(SystemExit, match="fraction of the run"):
+    with pytest.raises(ValueError, match="fraction of the run"):
         _weights(max_epochs=5, until=until)
 
 
@@ -84,5 +84,5 @@ def test_each_optimizer_falls_from_its_own_rate() -> None:
 
 @pytest.mark.parametrize("since", [-0.1, 1.0])
 def test_refuses_a_decay_that_begins_outside_the_run(since: float) -> None:
-    with pytest.raises(SystemExit, match="fraction of the run"):
+    with pytest.raises(ValueError, match="fraction of the run"):
         _rates(since=since, max_epochs=4)

@@ -7,7 +7,6 @@ from pathlib import Path
 from ignite.engine import Engine, Events
 
 from bundle.report.evaluation.page import COPIED_NAME, RESULTS_NAME, write_report
-from bundle.stopping import ending_with_a_sentence
 
 
 class EvaluationReport:
@@ -26,8 +25,8 @@ class EvaluationReport:
         self.results = Path(weights).with_name(RESULTS_NAME)
 
     def attach(self, engine: Engine) -> None:
-        """Register with the evaluator; what stops the report ends the program with one sentence (SystemExit)."""
-        engine.add_event_handler(Events.COMPLETED, ending_with_a_sentence()(self.write))
+        """Register with the evaluator."""
+        engine.add_event_handler(Events.COMPLETED, self.write)
 
     def write(self, engine: Engine) -> None:
         """Write the report.

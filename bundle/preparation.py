@@ -28,6 +28,9 @@ from bundle.imaging.orientation import chest_wall_is_right, flip, head_is_down, 
 from bundle.imaging.resampling import resample_image, resample_mask
 from bundle.records import Film, PreparedView, ViewGeometry
 
+# Raise it whenever a preparation would write other bytes than before: images, masks or features of a view. Collections
+# are then prepared anew. Digests of what this version writes: tests/collection/prepared_digests.json.
+PREPARATION_VERSION = 1
 # Stored images are 16-bit integers with this slope: half the size of float32, finer than any detector's levels, and
 # every NIfTI reader applies the slope by itself.
 STORED_LEVELS = 65535

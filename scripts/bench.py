@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from bundle.collection.film_file import read_view_film
 from bundle.collection.view_task import ViewTask
-from bundle.collection.workers import code_hash, keep_freed_memory, prepare_views
+from bundle.collection.workers import decisive_versions, keep_freed_memory, prepare_views
 from bundle.datasets.cbis_ddsm import find_views
 from bundle.datasets.phantom.cohort import write_cohort
 from bundle.datasets.phantom.layout import Layout
@@ -179,7 +179,7 @@ def preparation(folder: Path, rounds: int) -> Iterator[str]:
             preparation=PreparationSettings(),
             radiomics=_radiomics_settings(),
             seed=0,
-            code=code_hash(),
+            versions=decisive_versions(),
         )
         for number, view in enumerate(views * REPEATS)
     ]

@@ -219,8 +219,8 @@ def test_the_tables_stay_until_new_ones_replace_them(source, prepared, tmp_path,
     with pytest.raises(KeyboardInterrupt):
         prepare(source, output)
     assert before == {name: (output / name).read_bytes() for name in TABLES}
-    # Code that gives other images is another thing: tables that do not fit them are worse than none.
-    monkeypatch.setattr("bundle.collection.prepare.code_hash", lambda: "another")
+    # A version that gives other images is another thing: tables that do not fit them are worse than none.
+    monkeypatch.setattr("bundle.collection.prepare.decisive_versions", lambda: {"preparation": "another"})
     with pytest.raises(KeyboardInterrupt):
         prepare(source, output)
     assert [name for name in TABLES if (output / name).exists()] == ["preparation.json"]

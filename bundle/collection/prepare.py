@@ -33,7 +33,7 @@ from bundle.collection.view_task import (
     stored_result,
     without_features,
 )
-from bundle.collection.workers import code_hash, decisive_versions, prepare_views, require_address
+from bundle.collection.workers import decisive_versions, prepare_views, require_address
 from bundle.datasets import cbis_ddsm, inbreast
 from bundle.datasets.pairing import STAGE as PAIRING
 from bundle.datasets.pairing import BreastViews, pair_views
@@ -197,7 +197,7 @@ def prepare_collection(
         raise _stopped(str(error), rejections, output=output) from None
     pairs = [breast.in_split(splits[breast.patient_id]) for breast in breasts]
 
-    code = code_hash()
+    versions = decisive_versions()
     pair_tasks = [
         (
             pair,
@@ -210,7 +210,7 @@ def prepare_collection(
                 preparation=preparation,
                 radiomics=radiomics,
                 seed=seed,
-                code=code,
+                versions=versions,
             ),
         )
         for pair in pairs

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class ViewTask:
         preparation: how the view is made ready.
         radiomics: how features are extracted.
         seed: of the random regions.
-        code: hash of the code that makes the result.
+        versions: of what makes the result, by name.
     """
 
     view: View
@@ -65,7 +65,7 @@ class ViewTask:
     preparation: PreparationSettings
     radiomics: RadiomicsSettings
     seed: int
-    code: str
+    versions: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ def stored_features(task: ViewTask) -> ViewResult:
 
 
 def is_outdated(task: ViewTask) -> bool:
-    """Tell whether an earlier run stored a result that other settings, code or files led to."""
+    """Tell whether an earlier run stored a result that other settings, versions or files led to."""
     document = _stored_document(task)
     return document is not None and document["key"] != _task_key(task)
 
@@ -375,10 +375,10 @@ def relative_rejection(rejection: Rejection, *, source: Path) -> Rejection:
 
 
 def _task_key(task: ViewTask) -> str:
-    """Hash everything that decides the result: settings, code, and the files by size and time of change."""
+    """Hash everything that decides the result: settings, versions, and the files by size and time of change."""
     paths = [task.view.image_path, *(path for lesion in task.view.lesions for path in lesion.mask_paths)]
     decisive = {
-        "code": task.code,
+        "versions": dict(task.versions),
         "preparation": asdict(task.preparation),
         "radiomics": task.radiomics.as_dict(),
         "seed": task.seed,

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import json
 import platform
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import islice
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import joblib
 from tqdm import tqdm
 
-import bundle
 from bundle.collection.view_task import ViewResult, ViewTask, prepare_view, result_path
+from bundle.preparation import PREPARATION_VERSION
 
 _DECISIVE_PACKAGES = (
     *("numpy", "scipy", "scikit-image", "pyradiomics", "simpleitk", "nibabel"),
@@ -32,22 +29,11 @@ _CONNECTION_TIMEOUT_S = 10
 _IN_FLIGHT = 512
 
 
-def decisive_versions() -> dict[str, str]:
-    """Return the versions of the packages that decide a view's result."""
-    return {package: version(package) for package in _DECISIVE_PACKAGES}
-
-
 @cache
-def code_hash() -> str:
-    """Hash the code that decides a view's result, so that results of other code are not taken for its own."""
-    package = Path(bundle.__file__).parent
-    files = [*package.glob("*.py")]
-    for layer in ("imaging", "dicom", "radiomics", "collection"):
-        files.extend((package / layer).rglob("*.py"))
-    digest = hashlib.sha256(json.dumps(decisive_versions(), sort_keys=True).encode())
-    for path in sorted(files):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+def decisive_versions() -> dict[str, str]:
+    """Return the versions of what decides a view's result: the preparation itself, and packages that it needs."""
+    packages = {package: version(package) for package in _DECISIVE_PACKAGES}
+    return {"preparation": str(PREPARATION_VERSION), **packages}
 
 
 def require_address(scheduler: str) -> None:
@@ -77,7 +63,7 @@ def prepare_views(tasks: Sequence[ViewTask], *, workers: int, scheduler: str = "
     Raises:
         ConnectionError: the scheduler cannot be reached, or has no worker.
         ChildProcessError: a view ended several workers of the cluster.
-        ValueError: a worker of the cluster has no or other code, or does not share the output folder.
+        ValueError: a worker of the cluster has no or another version, or does not share the output folder.
     """
     if not tasks:
         return {}
@@ -167,7 +153,7 @@ def _on_cluster(tasks: Sequence[ViewTask], *, scheduler: str) -> Iterator[tuple[
 
 
 def _on_worker(task: ViewTask) -> ViewResult:
-    if code_hash() != task.code:
+    if decisive_versions() != task.versions:
         raise ValueError(
             "a worker of the cluster has another version of this bundle, or of the packages that it needs, than this "
             "machine; give all machines the same and start the workers again"

@@ -15,7 +15,7 @@ import pytest
 
 from bundle.collection import prepare_collection
 from bundle.collection.view_task import ViewTask
-from bundle.collection.workers import _on_worker, code_hash, prepare_views, require_address
+from bundle.collection.workers import _on_worker, decisive_versions, prepare_views, require_address
 from bundle.datasets.cbis_ddsm import find_views
 from bundle.preparation import PreparationSettings
 from bundle.radiomics.settings import read_settings
@@ -125,7 +125,7 @@ def test_without_tasks_no_scheduler_is_asked():
     assert prepare_views([], workers=1, scheduler="tcp://127.0.0.1:1") == {}
 
 
-def test_a_worker_with_other_code_refuses(tmp_path):
+def test_a_worker_of_another_version_refuses(tmp_path):
     write_tree(tmp_path, both_views("P_00001"), layout="download_tool")
     views, _ = find_views(tmp_path)
     (tmp_path / "output" / "views").mkdir(parents=True)
@@ -138,8 +138,8 @@ def test_a_worker_with_other_code_refuses(tmp_path):
         preparation=PreparationSettings(),
         radiomics=RADIOMICS,
         seed=0,
-        code=code_hash(),
+        versions=decisive_versions(),
     )
     assert _on_worker(task).problem is None
     with pytest.raises(ValueError, match="another version of this bundle"):
-        _on_worker(replace(task, code="0" * 64))
+        _on_worker(replace(task, versions={**decisive_versions(), "preparation": "0"}))

@@ -335,7 +335,7 @@ def test_shares_are_of_the_way_from_the_best_baseline_to_the_ceiling(tmp_path: P
 
 def test_a_folder_without_repeats_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "repeats").mkdir()
-    with pytest.raises(ValueError, match=r"no repeats at .*repeats: run python -m scripts\.repeat"):
+    with pytest.raises(FileNotFoundError, match=r"no repeats at .*repeats: run python -m scripts\.repeat"):
         evaluate(tmp_path / "evaluation", repeats_dir=tmp_path / "repeats")
     assert not (tmp_path / "evaluation").exists()
 

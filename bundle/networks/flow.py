@@ -111,6 +111,23 @@ class FlowGenerator(nn.Module):
         nn.init.zeros_(head.bias)  # type: ignore[arg-type]
         self.head = nn.Sequential(group_norm(channels[0]), nn.SiLU(), head)
 
+    @torch.jit.unused
+    @property
+    def label(self) -> str:
+        """Which of the possible views `forward` makes, for a file's name."""
+        if self.realism == 0:
+            return "mean"
+        return f"sample {self.sample}" + (f" at {self.realism:g}" if self.realism < 1 else "")
+
+    @torch.jit.unused
+    @property
+    def description(self) -> str:
+        """Which of the possible views `forward` makes, in words."""
+        mean, sample = "the posterior mean (blurred)", f"one possible view (sample {self.sample})"
+        if 0 < self.realism < 1:
+            return f"{self.realism:g} of the way from {mean} to {sample}"
+        return sample if self.realism else mean
+
     def forward(
         self,
         image: Tensor,

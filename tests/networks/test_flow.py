@@ -81,6 +81,24 @@ class TestViews:
         torch.testing.assert_close(generator(image), torch.full((2, 1, 32, 32), 0.7))
 
 
+class TestWords:
+    @pytest.mark.parametrize(
+        ("settings", "label", "description"),
+        [
+            ({"realism": 0.0, "sample": 4}, "mean", "the posterior mean (blurred)"),
+            ({"realism": 1.0, "sample": 4}, "sample 4", "one possible view (sample 4)"),
+            (
+                {"realism": 0.3},
+                "sample 0 at 0.3",
+                "0.3 of the way from the posterior mean (blurred) to one possible view (sample 0)",
+            ),
+        ],
+    )
+    def test_a_view_says_what_it_is(self, settings: dict[str, Any], label: str, description: str) -> None:
+        generator = _generator(**settings)
+        assert (generator.label, generator.description) == (label, description)
+
+
 class TestSampling:
     def test_samples_of_a_known_law_have_its_mean_and_spread(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """For x ~ N(m, s^2) the best prediction is m + t s^2 (x_t - t m) / (t^2 s^2 + (1 - t)^2)."""

@@ -101,7 +101,8 @@ ALLOWED: Mapping[str, Allowed] = {
     # Machine
     "num_workers": COUNT_OR_NONE,
     "workers": COUNT,
-    **dict.fromkeys(("resume", "amp", "compile", "activation_checkpointing", "mark"), SWITCH),
+    "amp": Allowed("auto, true or false", lambda value: str(value).lower() in ("auto", "true", "false")),
+    **dict.fromkeys(("resume", "compile", "activation_checkpointing", "mark"), SWITCH),
     **dict.fromkeys(
         ("drop_last", "shuffle", "even_divisible", "fused", "copy_cache", "epoch_level", "decollate"), TRUTH
     ),

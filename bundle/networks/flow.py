@@ -50,6 +50,10 @@ class FlowGenerator(nn.Module):
             arXiv 2107.02555).
         sample: number of the sample; another number is another possible view of the same source.
 
+    Attributes:
+        label: which of the possible views `forward` makes, e.g. ``sample 3``, for names and titles.
+        description: the same in words.
+
     Raises:
         ValueError: ``steps`` or ``sample`` is no whole number from 1 or 0 on, ``realism`` is outside [0, 1], or there
             are fewer than two levels.
@@ -83,6 +87,7 @@ class FlowGenerator(nn.Module):
         self.steps = steps
         self.realism = float(realism)
         self.sample = sample
+        self.label, self.description = _words(realism=self.realism, sample=sample)
         self.default_view = ViewPosition.MLO.class_index
         self.prior = LinearPrior(grid=grid, components=prior_components)
         self.standardizer = RadiomicsStandardizer(radiomics_features)
@@ -110,23 +115,6 @@ class FlowGenerator(nn.Module):
         nn.init.zeros_(head.weight)  # it begins with the linear prediction
         nn.init.zeros_(head.bias)  # type: ignore[arg-type]
         self.head = nn.Sequential(group_norm(channels[0]), nn.SiLU(), head)
-
-    @torch.jit.unused
-    @property
-    def label(self) -> str:
-        """Which of the possible views `forward` makes, for a file's name."""
-        if self.realism == 0:
-            return "mean"
-        return f"sample {self.sample}" + (f" at {self.realism:g}" if self.realism < 1 else "")
-
-    @torch.jit.unused
-    @property
-    def description(self) -> str:
-        """Which of the possible views `forward` makes, in words."""
-        mean, sample = "the posterior mean (blurred)", f"one possible view (sample {self.sample})"
-        if 0 < self.realism < 1:
-            return f"{self.realism:g} of the way from {mean} to {sample}"
-        return sample if self.realism else mean
 
     def forward(
         self,
@@ -217,6 +205,16 @@ class FlowGenerator(nn.Module):
         # The prior knows nothing of the lesion: its channel begins at "none".
         prior = torch.cat([known[:, 2:3], torch.full_like(known[:, :1], -1.0), known[:, 3:4]], dim=1)
         return correction + (1 - time)[:, None, None, None] * prior
+
+
+def _words(*, realism: float, sample: int) -> tuple[str, str]:
+    """Say which of the possible views a generator makes: in a word for a file's name, and in words."""
+    if realism == 0:
+        return "mean", "the posterior mean (blurred)"
+    of_sample = f"one possible view (sample {sample})"
+    if realism == 1:
+        return f"sample {sample}", of_sample
+    return f"sample {sample} at {realism:g}", f"{realism:g} of the way from the posterior mean (blurred) to {of_sample}"
 
 
 class Attention(nn.Module):

@@ -141,7 +141,8 @@ class FlowGenerator(nn.Module):
         if state is not None and time is not None:
             known, condition = self._known(image, radiomics, target_view)
             return self._predict(known, state, time, condition)
-        return view_of(self.synthesize(image, radiomics, target_view, self.sample, self.realism))
+        state = self.synthesize(image, radiomics, target_view, self.sample, self.realism)
+        return view_of(state, self.realism)
 
     @torch.jit.export
     def synthesize(
@@ -243,13 +244,19 @@ class Attention(nn.Module):
         return features + self.project_out(attended.transpose(2, 3).reshape(B, C, H, W))
 
 
-def view_of(state: Tensor) -> Tensor:
-    """Take the view ``[B, 1, H, W]`` in [0, 1] out of a state ``[B, 3, H, W]`` in [-1, 1]; air is zero.
+def view_of(state: Tensor, realism: float = 1.0) -> Tensor:
+    """Take the view ``[B, 1, H, W]`` in [0, 1] out of a state ``[B, 3, H, W]``, about in [-1, 1]; air is exactly zero.
 
-    Where the breast is less probable than not, the view is air.
+    A sample has one outline, where its breast mask passes one half. The mean fades over all outlines that are possible,
+    and ends where hardly any breast would reach.
+
+    Args:
+        state: grey values, lesion mask and breast mask.
+        realism: which view it is, from the mean (0) to a sample (1).
     """
     view = (state[:, :1] / 2 + 0.5).clamp(0.0, 1.0)
-    return torch.where(state[:, 2:] > 0, view, torch.zeros_like(view))
+    least_probability = 0.02 + 0.48 * realism
+    return torch.where(state[:, 2:] / 2 + 0.5 > least_probability, view, torch.zeros_like(view))
 
 
 def _frequencies(time: Tensor) -> Tensor:

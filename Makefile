@@ -8,7 +8,7 @@ RUN := PYTHONPATH=. OMP_WAIT_POLICY=PASSIVE $(VENV)/bin/python
 INSTALLED := $(VENV)/installed-requirements.txt
 BUNDLE_RUN := $(RUN) -m monai.bundle run --config_file
 
-.PHONY: help install demo test test-all lint format verify bench clean
+.PHONY: help install demo pretrain test test-all lint format verify bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,15 @@ verify: $(INSTALLED)  ## what the MONAI Model Zoo checks: metadata, network, exp
 
 bench: $(INSTALLED)  ## speed of reading, preparation, radiomics and training; memory of a training step
 	@$(RUN) -m scripts.bench
+
+PRETRAINING_BREASTS ?= 4500
+PRETRAINING_EPOCHS ?= 40
+
+pretrain: $(INSTALLED)  ## train the flow generator on thousands of phantom breasts (many hours; goes on where it was stopped) and ship it
+	$(RUN) -m scripts.phantom --layout cbis_ddsm --breasts $(PRETRAINING_BREASTS) --seed 4000 --film_spacing_mm 1.0 --output pretraining/dicom
+	$(RUN) -m scripts.prepare cbis_ddsm --source pretraining/dicom --output pretraining/prepared --fractions "(0.87,0.02,0.11)"
+	$(BUNDLE_RUN) configs/flow_train.json --dataset_dir pretraining/prepared --output_dir pretraining/flow --max_epochs $(PRETRAINING_EPOCHS)
+	$(RUN) -m scripts.release pretraining/flow
 
 DEMO_TRAIN := "['configs/train.json','configs/demo.json']"
 DEMO_EVALUATE := "['configs/train.json','configs/evaluate.json','configs/demo.json']" --repeats_dir demo/repeats

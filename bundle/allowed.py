@@ -101,8 +101,11 @@ ALLOWED: Mapping[str, Allowed] = {
     # Machine
     "num_workers": COUNT_OR_NONE,
     "workers": COUNT,
-    **dict.fromkeys(("resume", "amp", "compile", "activation_checkpointing", "mark"), SWITCH),
-    **dict.fromkeys(("drop_last", "shuffle", "even_divisible", "fused", "copy_cache", "epoch_level"), TRUTH),
+    "amp": Allowed("auto, true or false", lambda value: str(value).lower() in ("auto", "true", "false")),
+    **dict.fromkeys(("resume", "compile", "activation_checkpointing", "mark"), SWITCH),
+    **dict.fromkeys(
+        ("drop_last", "shuffle", "even_divisible", "fused", "copy_cache", "epoch_level", "decollate"), TRUTH
+    ),
 }
 """By the last name of an id, or its last two joined by ``#``, positions in lists left out: a name means the same
 everywhere, so ``batch_size`` holds for ``feature_training#batch_size``, too."""

@@ -119,8 +119,12 @@ def _settings(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(config, Mapping):
         for key, value in config.items():
             yield from _settings(value, f"{prefix}{SEPARATOR}{key}" if prefix else str(key))
-    elif not (isinstance(config, str) and config.startswith(("$", "@", "%"))):
+    elif not any(map(_is_expression, config if isinstance(config, list | tuple) else [config])):
         yield prefix, config
+
+
+def _is_expression(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(("$", "@", "%"))
 
 
 def _exists(config: Any, name: str) -> bool:

@@ -129,7 +129,7 @@ def test_every_number_and_switch_of_the_configs_has_a_range(name: str) -> None:
         (TRAIN, ("--train#preprocessing#transforms#3#gamma", "0.9"), "gamma is 0.9; it must be a number of at least 1"),
         (TRAIN, ("--train#dataloader#num_workers", "-1"), "it must be a whole number of at least 0"),
         (TRAIN, ("--train#dataloader#shuffle", "false"), "is 'false'; it must be True or False, with a capital"),
-        (TRAIN, ("--amp", "maybe"), "--amp is 'maybe'; it must be true or false"),
+        (TRAIN, ("--amp", "maybe"), "--amp is 'maybe'; it must be auto, true or false"),
         (TRAIN, ("--val_interval", "2"), "--val_interval is 2; it must be 1: every epoch is validated"),
         (TRAIN, ("--output_dir", "2024"), "--output_dir is 2024; it must be a path"),
         (DEMO, ("--canvas#spacing_mm", "0"), "--canvas#spacing_mm is 0; it must be a number above 0"),

@@ -74,6 +74,8 @@ REQUIRED_BUT_MAY_BE_EMPTY = (  # type 2 in those two modules
     "ReferringPhysicianName",
 )
 
+LONGEST_STRING = 64  # characters of VR LO
+
 VIEW_CODES = {  # PS3.16 CID 4014
     ViewPosition.CC: ("399162004", "cranio-caudal"),
     ViewPosition.MLO: ("399368009", "medio-lateral oblique"),
@@ -111,6 +113,8 @@ def write_synthetic_view(
     path: Path,
     mark: bool = False,
     flags: Sequence[str] = (),
+    label: str = "",
+    description: str = "",
 ) -> Path:
     """Write one synthetic view, so that it opens and hangs like a mammogram and nobody takes it for an acquired one.
 
@@ -130,6 +134,8 @@ def write_synthetic_view(
         path: file to write; its folder exists.
         mark: burn a visible mark into the pixels.
         flags: what was assumed about the source (e.g. ``assumed_spacing``); goes to Image Comments (0020,4000).
+        label: which view this is where a model makes several of one source; goes to Series Description (0008,103E).
+        description: the same in words; goes to Derivation Description (0008,2111).
 
     Returns:
         ``path``.
@@ -150,7 +156,7 @@ def write_synthetic_view(
         with config.disable_value_validation():  # those are checked one by one, and kept as they are
             _add_patient_and_study(dataset, source)
             source_image = _source_image(source)
-        _add_identity(dataset, target_view=target_view)
+        _add_identity(dataset, target_view=target_view, label=label)
         _add_equipment(dataset, model_name=model_name, model_version=model_version)
         _add_derivation(
             dataset,
@@ -160,6 +166,7 @@ def write_synthetic_view(
             model_version=model_version,
             weights_sha256=weights_sha256,
             flags=flags,
+            description=description,
         )
         _add_anatomy_and_view(dataset, target_view=target_view, laterality=laterality)
         _add_pixels(dataset, hung, spacing_mm=spacing_mm)
@@ -297,7 +304,7 @@ def _add_patient_and_study(dataset: Dataset, source: Dataset) -> None:
     dataset.StudyInstanceUID = study
 
 
-def _add_identity(dataset: Dataset, *, target_view: ViewPosition) -> None:
+def _add_identity(dataset: Dataset, *, target_view: ViewPosition, label: str) -> None:
     now = datetime.now()
     date, time = now.strftime("%Y%m%d"), now.strftime("%H%M%S.%f")
     dataset.SOPClassUID = uid.DigitalMammographyXRayImageStorageForPresentation
@@ -311,7 +318,9 @@ def _add_identity(dataset: Dataset, *, target_view: ViewPosition) -> None:
     dataset.InstanceNumber = 1
     dataset.ImageType = ["DERIVED", "SECONDARY", ""]
     dataset.SyntheticData = "YES"
-    dataset.SeriesDescription = f"SYNTHETIC {target_view} made from {target_view.complement}, not for diagnosis"
+    which = f": {label}" if label else ""
+    text = f"SYNTHETIC {target_view} made from {target_view.complement}, not for diagnosis{which}"
+    dataset.SeriesDescription = text[:LONGEST_STRING]
 
 
 def _add_equipment(dataset: Dataset, *, model_name: str, model_version: str) -> None:
@@ -349,10 +358,12 @@ def _add_derivation(
     model_version: str,
     weights_sha256: str,
     flags: Sequence[str],
+    description: str,
 ) -> None:
+    shown = f" It is {description}." if description else ""
     dataset.DerivationDescription = (
         f"{target_view} view synthesized from the {target_view.complement} view of the same breast by {model_name} "
-        f"{model_version}, weights SHA-256 {weights_sha256}. Not acquired; not for diagnosis."
+        f"{model_version}, weights SHA-256 {weights_sha256}.{shown} Not acquired; not for diagnosis."
     )
     dataset.SourceImageSequence = [source_image]
 

@@ -29,6 +29,8 @@ class SaveImageSyntheticMammogramd(Transform):
         model_name: see `write_synthetic_view`.
         model_version: see `write_synthetic_view`.
         mark: burn a visible mark into the DICOM file's pixels; the words true and false are understood.
+        generator: the network that made ``pred``. One that can make several views of a source tells which one this is
+            by its ``label``, which the files' names hold, and its ``description``.
     """
 
     def __init__(
@@ -39,12 +41,15 @@ class SaveImageSyntheticMammogramd(Transform):
         model_name: str,
         model_version: str,
         mark: bool | str = False,
+        generator: object = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.weights = Path(weights)
         self.model_name = model_name
         self.model_version = str(model_version)
         self.mark = mark
+        self.label = str(getattr(generator, "label", ""))
+        self.description = str(getattr(generator, "description", ""))
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -63,7 +68,7 @@ class SaveImageSyntheticMammogramd(Transform):
         laterality = Laterality(data["laterality"])
         source, lesions = data["image"].float().cpu().numpy()
         synthetic = data["pred"][0].float().cpu().numpy()
-        path = _free_path(self.output_dir, prefix=direction.value)
+        path = _free_path(self.output_dir, prefix="_".join([direction.value, *self.label.split()]))
         write_synthetic_view(
             synthetic,
             source=read_header(Path(data["source_path"])),
@@ -76,14 +81,18 @@ class SaveImageSyntheticMammogramd(Transform):
             path=path,
             mark=read_switch(self.mark, name="mark"),
             flags=[flag for flag in data["flags"].split(",") if flag],
+            label=self.label,
+            description=self.description,
         )
+
+        which = f" ({self.label})" if self.label else ""
 
         def hung(array: np.ndarray) -> np.ndarray:
             return array[:, ::-1] if laterality is Laterality.RIGHT else array
 
         panel = view_panel(
             [[hung(source), hung(synthetic)]],
-            titles=[f"source {direction.source}", f"SYNTHETIC {direction.target}, not for diagnosis"],
+            titles=[f"source {direction.source}", f"SYNTHETIC {direction.target}{which}, not for diagnosis"],
             outlines=[[hung(lesions) > 0, None]],
             path=path.with_suffix(".png"),
         )
@@ -97,6 +106,6 @@ def _free_path(folder: Path, *, prefix: str) -> Path:
         raise OSError(
             f"the output folder {folder} cannot be made ({error.strerror}): name another one with --output_dir"
         ) from error
-    taken = [re.fullmatch(rf"{prefix}_(\d+)\.(dcm|png)", path.name) for path in folder.iterdir()]
+    taken = [re.fullmatch(rf"{re.escape(prefix)}_(\d+)\.(dcm|png)", path.name) for path in folder.iterdir()]
     number = max((int(match.group(1)) for match in taken if match), default=0) + 1
     return folder / f"{prefix}_{number:03d}.dcm"

@@ -7,7 +7,9 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from bundle.tensor_files import read_tensors
+from bundle.tensor_files import read_tensors, write_tensors
+
+SMALL_TENSOR = 1024  # elements; smaller ones stay as they are
 
 
 class WeightsLoader:
@@ -47,6 +49,12 @@ def load_weights(network: nn.Module, path: Path) -> None:
     weights = read_tensors(path, device="cpu", remedy="name a training run's model.pt")
     if not isinstance(weights, Mapping) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         raise ValueError(f"{path} holds more or other than a network's weights: name a training run's model.pt")
+    kinds = kind_of_generator(network.state_dict()), kind_of_generator(weights)
+    if kinds[0] != kinds[1] and "" not in kinds:
+        raise ValueError(
+            f"{path} holds the weights of a {kinds[1]}, but the configuration wants a {kinds[0]}: add the network.json "
+            "of the weights' training run to --config_file"
+        )
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in weights.items()}
     different = [name for name in [*wanted, *found.keys() - wanted.keys()] if wanted.get(name) != found.get(name)]
@@ -58,6 +66,38 @@ def load_weights(network: nn.Module, path: Path) -> None:
             "of the weights' training run to --config_file"
         )
     network.load_state_dict(weights)
+
+
+def kind_of_generator(state: Mapping[str, object]) -> str:
+    """Name the generator's class by its state dict; empty for other networks."""
+    marks = {"FlowGenerator": "prior.mean_source", "Generator": "noise"}
+    return next((kind for kind, mark in marks.items() if mark in state), "")
+
+
+def write_half_precision(source: Path, target: Path) -> None:
+    """Write weights again with half the bytes; `load_weights` brings them back to the network's precision.
+
+    Only large tensors are halved: the scales of radiomic features go beyond what half precision holds.
+
+    Args:
+        source: file with a bare state dict.
+        target: file to write; its folder exists.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file holds no state dict.
+    """
+    if not source.is_file():
+        raise FileNotFoundError(f"there are no weights at {source}: name a training run's folder")
+    weights = read_tensors(source, device="cpu", remedy="name a training run's folder")
+    if not isinstance(weights, Mapping) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise ValueError(f"{source} holds more or other than a network's weights: name a training run's folder")
+    write_tensors(target, {name: _halved(value) for name, value in weights.items()})
+
+
+def _halved(tensor: torch.Tensor) -> torch.Tensor:
+    fits = tensor.numel() >= SMALL_TENSOR and tensor.is_floating_point() and bool((tensor.abs() < 6e4).all())
+    return tensor.half() if fits else tensor
 
 
 def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:

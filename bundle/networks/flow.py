@@ -50,6 +50,10 @@ class FlowGenerator(nn.Module):
             arXiv 2107.02555).
         sample: number of the sample; another number is another possible view of the same source.
 
+    Attributes:
+        label: which of the possible views `forward` makes, e.g. ``sample 3``, for names and titles.
+        description: the same in words.
+
     Raises:
         ValueError: ``steps`` or ``sample`` is no whole number from 1 or 0 on, ``realism`` is outside [0, 1], or there
             are fewer than two levels.
@@ -83,6 +87,7 @@ class FlowGenerator(nn.Module):
         self.steps = steps
         self.realism = float(realism)
         self.sample = sample
+        self.label, self.description = _words(realism=self.realism, sample=sample)
         self.default_view = ViewPosition.MLO.class_index
         self.prior = LinearPrior(grid=grid, components=prior_components)
         self.standardizer = RadiomicsStandardizer(radiomics_features)
@@ -136,7 +141,8 @@ class FlowGenerator(nn.Module):
         if state is not None and time is not None:
             known, condition = self._known(image, radiomics, target_view)
             return self._predict(known, state, time, condition)
-        return view_of(self.synthesize(image, radiomics, target_view, self.sample, self.realism))
+        state = self.synthesize(image, radiomics, target_view, self.sample, self.realism)
+        return view_of(state, self.realism)
 
     @torch.jit.export
     def synthesize(
@@ -202,6 +208,16 @@ class FlowGenerator(nn.Module):
         return correction + (1 - time)[:, None, None, None] * prior
 
 
+def _words(*, realism: float, sample: int) -> tuple[str, str]:
+    """Say which of the possible views a generator makes: in a word for a file's name, and in words."""
+    if realism == 0:
+        return "mean", "the posterior mean (blurred)"
+    of_sample = f"one possible view (sample {sample})"
+    if realism == 1:
+        return f"sample {sample}", of_sample
+    return f"sample {sample} at {realism:g}", f"{realism:g} of the way from the posterior mean (blurred) to {of_sample}"
+
+
 class Attention(nn.Module):
     """Self-attention over the places of a coarse grid, with a shortcut (Vaswani et al. 2017, arXiv 1706.03762).
 
@@ -228,13 +244,19 @@ class Attention(nn.Module):
         return features + self.project_out(attended.transpose(2, 3).reshape(B, C, H, W))
 
 
-def view_of(state: Tensor) -> Tensor:
-    """Take the view ``[B, 1, H, W]`` in [0, 1] out of a state ``[B, 3, H, W]`` in [-1, 1]; air is zero.
+def view_of(state: Tensor, realism: float = 1.0) -> Tensor:
+    """Take the view ``[B, 1, H, W]`` in [0, 1] out of a state ``[B, 3, H, W]``, about in [-1, 1]; air is exactly zero.
 
-    Where the breast is less probable than not, the view is air.
+    A sample has one outline, where its breast mask passes one half. The mean fades over all outlines that are possible,
+    and ends where hardly any breast would reach.
+
+    Args:
+        state: grey values, lesion mask and breast mask.
+        realism: which view it is, from the mean (0) to a sample (1).
     """
     view = (state[:, :1] / 2 + 0.5).clamp(0.0, 1.0)
-    return torch.where(state[:, 2:] > 0, view, torch.zeros_like(view))
+    least_probability = 0.02 + 0.48 * realism
+    return torch.where(state[:, 2:] / 2 + 0.5 > least_probability, view, torch.zeros_like(view))
 
 
 def _frequencies(time: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from bundle.losses.reconstruction import reconstruction_loss
 from bundle.losses.shape import shape_loss
 from bundle.losses.structural import structural_loss
 from bundle.losses.view import view_loss
+from bundle.mixed_precision import uses_bfloat16
 from bundle.networks.feature_network import FeatureNetwork, region_windows, window_side
 from bundle.networks.generator import composed
 from bundle.networks.radimagenet import RadImageNetFeatures
@@ -73,7 +74,7 @@ class ViewSynthesisTrainer(Trainer):
         gradient_norm: gradients are clipped to this norm, each network's by itself.
         lesion_weight: what a pixel of the target's lesion counts in L_L1, where the others count 1.
         input_noise: standard deviation of the Gaussian noise on the discriminator's target input; 0 for none.
-        amp: autocast to bfloat16 on the device.
+        amp: autocast to bfloat16: true, false, or ``auto``, where the device has instructions for it.
         compile: run the generator through ``torch.compile``; the first step takes minutes.
         activation_checkpointing: keep fewer activations of generator and feature network; a step takes a third longer.
         train_handlers: handlers with ``attach``.
@@ -141,7 +142,8 @@ class ViewSynthesisTrainer(Trainer):
             decollate=False,
         )
         # Not MONAI's argument: it would make a gradient scaler, which bfloat16 does not need.
-        self.amp = read_switch(amp, name="amp")
+        self.amp = uses_bfloat16(amp, device=device)
+        self.amp_setting = str(amp).lower()
         self.compile = read_switch(compile, name="compile")
         self._is_compiled = False
         self.activation_checkpointing = read_switch(activation_checkpointing, name="activation_checkpointing")
@@ -160,7 +162,7 @@ class ViewSynthesisTrainer(Trainer):
             "input_noise": self.input_noise,
             "average#decay": self.average.decay,
             "discriminator_def#windows": list(unwrapped(self.discriminator).windows),  # type: ignore[arg-type]
-            "amp": self.amp,
+            "amp": self.amp_setting,
             "compile": self.compile,
             # Of a local file its hash; the feature network is another file of the folder, with settings of its own.
             "perceptual_network": getattr(self.perceptual_network, "weights_hash", "feature_network"),

@@ -3,7 +3,8 @@ import pickle
 import pytest
 import torch
 
-from bundle.inference.weights import WeightsLoader, load_weights
+from bundle.inference.weights import WeightsLoader, load_weights, write_half_precision
+from bundle.networks.flow import FlowGenerator
 from bundle.networks.generator import Generator
 
 
@@ -64,3 +65,22 @@ def test_code_in_the_file_is_not_run(generator, tmp_path):
 def test_the_handler_raises_the_sentence(generator, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there are no weights at"):
         WeightsLoader(network=generator, path=tmp_path / "model.pt")(engine=None)
+
+
+def test_half_precision_keeps_scales_and_loads_again(tmp_path):
+    generator = FlowGenerator(grid=(8, 8), channels=(8, 32), condition=8, prior_components=2)
+    generator.standardizer.scale[0] = 1e9
+    torch.save(generator.state_dict(), tmp_path / "model.pt")
+    write_half_precision(tmp_path / "model.pt", tmp_path / "half.pt")
+    assert (tmp_path / "half.pt").stat().st_size < 0.7 * (tmp_path / "model.pt").stat().st_size
+    loaded = FlowGenerator(grid=(8, 8), channels=(8, 32), condition=8, prior_components=2)
+    load_weights(loaded, tmp_path / "half.pt")
+    assert loaded.standardizer.scale[0] == 1e9
+    for (name, one), other in zip(generator.state_dict().items(), loaded.state_dict().values(), strict=True):
+        assert other.dtype == one.dtype, name
+        torch.testing.assert_close(other, one, atol=1e-4, rtol=1e-3)
+
+
+def test_half_precision_of_what_is_absent(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there are no weights at"):
+        write_half_precision(tmp_path / "model.pt", tmp_path / "half.pt")

@@ -7,8 +7,10 @@ import sys
 import numpy as np
 import pydicom
 import pytest
+import torch
 from monai.bundle import ConfigWorkflow
 
+from bundle.networks.flow import FlowGenerator
 from tests.inference.films import breast_pixels, write_dicom, write_film
 from tests.raising import raises_within_monai
 
@@ -114,3 +116,44 @@ def test_from_another_folder_with_one_sentence_and_status_1(repository, tmp_path
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].startswith("Stopped: there are no weights at absent.pt")
     assert "Traceback" not in ended.stderr + ended.stdout
+
+
+@pytest.fixture
+def flow(tmp_path):
+    """Overrides for a small flow generator with weights of its own."""
+    network = {"grid": [32, 24], "channels": [8, 32], "condition": 8, "prior_components": 2}
+    torch.manual_seed(0)
+    generator = FlowGenerator(**network)
+    torch.nn.init.normal_(generator.head[-1].weight, std=0.1)
+    torch.nn.init.constant_(generator.head[-1].bias, 1.0)
+    torch.save(generator.state_dict(), tmp_path / "flow.pt")
+    settings = {name: f"@{name}" for name in FlowGenerator.INFERENCE_SETTINGS}
+    definition = {"_target_": "bundle.networks.flow.FlowGenerator", **network, **settings}
+    return {"network_def": definition, "weights": str(tmp_path / "flow.pt"), "steps": 2}
+
+
+def test_mean_and_samples_say_what_they_are(workflow, film, flow, tmp_path):
+    views = {
+        name: run(workflow(source=str(film), **flow, **settings))[0]
+        for name, settings in {
+            "mean": {},
+            "sample 0": {"realism": 1.0},
+            "sample 1": {"realism": 1.0, "sample": 1},
+            "sample 1 at 0.5": {"realism": 0.5, "sample": 1},
+        }.items()
+    }
+    for name, view in views.items():
+        assert view.SeriesDescription == f"SYNTHETIC MLO made from CC, not for diagnosis: {name}"
+        assert (tmp_path / "out" / f"cc_to_mlo_{name.replace(' ', '_')}_001.dcm").is_file()
+    assert "It is the posterior mean (blurred)." in views["mean"].DerivationDescription
+    assert "It is one possible view (sample 1)." in views["sample 1"].DerivationDescription
+    pixels = {name: view.pixel_array.astype(int) for name, view in views.items()}
+    assert np.abs(pixels["sample 0"] - pixels["sample 1"]).mean() > 1
+    (again,) = run(workflow(source=str(film), realism=1.0, sample=1, **flow))
+    assert np.array_equal(again.pixel_array, pixels["sample 1"]), "the same film gives the same view"
+
+
+def test_weights_of_the_other_kind_of_generator_are_refused(workflow, trained, film, flow):
+    made = workflow(source=str(film), **{**flow, "weights": str(trained / "model.pt")})
+    with raises_within_monai(r"weights of a Generator, .* wants a FlowGenerator"):
+        made.run()

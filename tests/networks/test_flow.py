@@ -69,16 +69,35 @@ class TestViews:
         assert not torch.equal(mean, generator.synthesize(image, nan, torch.tensor([0, 0]), realism=0.0))
         assert not torch.equal(mean, generator.synthesize(image, torch.zeros(2, 102), realism=0.0))
 
-    def test_air_is_zero_where_the_breast_is_improbable(self) -> None:
-        state = torch.tensor([0.5, 0.5])[None, None, :, None].expand(1, 3, 2, 1).clone()
-        state[:, 2] = torch.tensor([[0.1], [-0.1]])
-        torch.testing.assert_close(view_of(state), torch.tensor([[[[0.75], [0.0]]]]))
+    @pytest.mark.parametrize(("realism", "expected"), [(1.0, [0.75, 0.0, 0.0]), (0.0, [0.75, 0.75, 0.0])])
+    def test_a_sample_has_an_outline_and_the_mean_fades(self, realism: float, expected: list[float]) -> None:
+        state = torch.full((1, 3, 3, 1), 0.5)
+        state[0, 2, :, 0] = 2 * torch.tensor([0.55, 0.45, 0.01]) - 1
+        torch.testing.assert_close(view_of(state, realism), torch.tensor(expected)[None, None, :, None])
 
     def test_it_begins_with_the_linear_prior(self, image: torch.Tensor) -> None:
         generator = FlowGenerator(**SMALL)
         generator.prior.mean_target[1, :64] = 0.7
         generator.prior.mean_target[1, 64:] = 0.9
         torch.testing.assert_close(generator(image), torch.full((2, 1, 32, 32), 0.7))
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("settings", "label", "description"),
+        [
+            ({"realism": 0.0, "sample": 4}, "mean", "the posterior mean (blurred)"),
+            ({"realism": 1.0, "sample": 4}, "sample 4", "one possible view (sample 4)"),
+            (
+                {"realism": 0.3},
+                "sample 0 at 0.3",
+                "0.3 of the way from the posterior mean (blurred) to one possible view (sample 0)",
+            ),
+        ],
+    )
+    def test_a_view_says_what_it_is(self, settings: dict[str, Any], label: str, description: str) -> None:
+        generator = _generator(**settings)
+        assert (generator.label, generator.description) == (label, description)
 
 
 class TestSampling:

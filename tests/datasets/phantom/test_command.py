@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bundle.datasets.phantom.layout import Layout
 from scripts.phantom import main
 
 
@@ -44,10 +45,7 @@ def test_films_without_spacing_are_prepared_with_a_hint(
     [
         (["--bogus", "3"], "unknown argument(s) --bogus"),
         (["extra"], "unknown argument(s) 'extra'"),
-        (
-            ["--layout", "vindr"],
-            "layout is vindr; it must be one of cbis_ddsm, cbis_ddsm_tables, cbis_ddsm_jpeg, inbreast, clinical",
-        ),
+        (["--layout", "vindr"], f"layout is vindr; it must be one of {', '.join(Layout)}"),
         (["--transfer_syntax", "jpeg_xl"], "transfer_syntax is jpeg_xl; it must be one of explicit_vr_little_endian"),
         (["--transfer_syntax", "rle_lossless"], "only layout clinical has a choice"),
         (["--layout", "clinical", "--quirks"], "layout clinical has none"),

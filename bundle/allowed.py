@@ -62,7 +62,7 @@ _LOSS_TERMS = ("GAN", "view", "L1", "percep", "SSIM", "rad", "shape")
 ALLOWED: Mapping[str, Allowed] = {
     # Where and what
     **dict.fromkeys(("bundle_root", "dataset_dir", "output_dir", "evaluation_dir", "repeats_dir"), PATH),
-    **dict.fromkeys(("source", "mask", "weights", "radiomics_settings", "feature_network_file"), PATH),
+    **dict.fromkeys(("source", "mask", "weights", "radiomics_settings", "feature_network_file", "pretrained"), PATH),
     "seed": SEED,
     # Pixels
     **dict.fromkeys(("rows", "columns"), COUNT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fire
 
-from bundle.inference.weights import write_half_precision
+from bundle.networks.weights import write_half_precision
 from bundle.stopping import ending_with_a_sentence
 from scripts.arguments import path, refuse_unexpected
 

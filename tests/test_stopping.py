@@ -28,7 +28,7 @@ NO_WEIGHTS = "there are no weights at absent.pt: train first, or name the file w
 
 def _config(*, bad_object: bool) -> dict[str, Any]:
     """A run that is stopped while an object is made, or else by a handler inside the engine."""
-    loader = {"_target_": "bundle.inference.weights.WeightsLoader", "network": "@network", "path": "absent.pt"}
+    loader = {"_target_": "bundle.networks.weights.WeightsLoader", "network": "@network", "path": "absent.pt"}
     return {
         "imports": ["$import torch"],
         "network": "$torch.nn.Linear(1, 1)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -145,14 +146,19 @@ class MovingAverage:
         self.average.update_parameters(unwrapped(self.network))
 
 
-def fit_linear_prior(*, network: FlowGenerator, training: Sequence[Mapping[str, Any]]) -> None:
-    """Fit the network's linear prior on the training pairs.
+def fit_linear_prior(
+    *, network: FlowGenerator, training: Sequence[Mapping[str, Any]], pretrained: str | Path | None = None
+) -> None:
+    """Fit the network's linear prior on the training pairs; pretrained weights bring one that they were trained with.
 
     Args:
         network: the flow generator.
         training: the training data without any random transform; items with ``image`` ``[2, H, W]``, ``label`` and
             ``label_breast`` ``[1, H, W]``, ``target_view`` 0 or 1.
+        pretrained: weights that the network starts from; None where it starts from scratch.
     """
+    if pretrained is not None:
+        return
     items = (training[index] for index in range(len(training)))
     network.prior.fit(
         (item["image"][:1], torch.cat([item["label"], item["label_breast"]]), int(item["target_view"]))

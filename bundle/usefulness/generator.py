@@ -10,7 +10,7 @@ from monai.bundle import ConfigParser
 from torch import nn
 
 from bundle.collection.datalist import datalist_hash
-from bundle.inference.weights import load_weights
+from bundle.networks.weights import load_weights
 from bundle.records import Canvas
 from bundle.tensor_files import read_parts
 from bundle.training.data import read_preparation

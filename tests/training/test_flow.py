@@ -21,6 +21,7 @@ from bundle.training.flow import (
     fit_linear_prior,
 )
 from bundle.training.run_folder import generator_average
+from tests.raising import raises_within_monai
 from tests.training.conftest import ROOT, assert_same_tensors
 
 SMALL = {
@@ -176,6 +177,22 @@ class TestRun:
         assert definition.pop("_target_") == "bundle.networks.flow.FlowGenerator"
         assert [definition.pop(name) for name in ("steps", "realism", "sample")] == ["@steps", "@realism", "@sample"]
         FlowGenerator(**definition).load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+
+
+class TestPretrained:
+    def test_a_run_starts_from_the_weights_of_another_one(self, prepared_collection: Path, tmp_path: Path) -> None:
+        _workflow(prepared_collection, tmp_path / "first", max_epochs=1).run()
+        weights = torch.load(tmp_path / "first" / "model.pt", weights_only=True)
+        weights["standardizer.center"] += 1.0
+        torch.save(weights, tmp_path / "pretrained.pt")
+        second = _workflow(prepared_collection, tmp_path / "second", pretrained=str(tmp_path / "pretrained.pt"))
+        assert_same_tensors(dict(second.parser.get_parsed_content("network").state_dict()), dict(weights))
+
+    def test_another_canvas_is_refused(self, prepared_collection: Path, tmp_path: Path) -> None:
+        other = FlowGenerator(grid=(16, 12), channels=(8, 32), condition=16, prior_components=4)
+        torch.save(other.state_dict(), tmp_path / "other.pt")
+        with raises_within_monai("canvas of 192 patches of 4 x 4 pixels, the configuration has 768"):
+            _workflow(prepared_collection, tmp_path / "run", pretrained=str(tmp_path / "other.pt"))
 
 
 def _interrupt() -> None:

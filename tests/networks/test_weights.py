@@ -3,9 +3,21 @@ import pickle
 import pytest
 import torch
 
-from bundle.inference.weights import WeightsLoader, load_weights, write_half_precision
 from bundle.networks.flow import FlowGenerator
 from bundle.networks.generator import Generator
+from bundle.networks.weights import WeightsLoader, load_weights, write_half_precision
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    torch.manual_seed(0)
+    return Generator(channels=[4, 8])
+
+
+@pytest.fixture
+def trained(tmp_path, generator):
+    torch.save(generator.state_dict(), tmp_path / "model.pt")
+    return tmp_path
 
 
 def test_weights_are_loaded(trained, generator):

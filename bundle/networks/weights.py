@@ -58,6 +58,13 @@ def load_weights(network: nn.Module, path: Path) -> None:
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in weights.items()}
     different = [name for name in [*wanted, *found.keys() - wanted.keys()] if wanted.get(name) != found.get(name)]
+    canvases = [_grid_places(shapes) for shapes in (found, wanted)]
+    if canvases[0] != canvases[1]:
+        raise ValueError(
+            f"the weights in {path} are for a canvas of {canvases[0]} patches of 4 x 4 pixels, the configuration has "
+            f"{canvases[1]}: weights of the flow generator fit the canvas alone that they were trained on; set it, or "
+            "add the network.json of the weights' training run to --config_file"
+        )
     if different:
         first = different[0]
         raise ValueError(
@@ -98,6 +105,10 @@ def write_half_precision(source: Path, target: Path) -> None:
 def _halved(tensor: torch.Tensor) -> torch.Tensor:
     fits = tensor.numel() >= SMALL_TENSOR and tensor.is_floating_point() and bool((tensor.abs() < 6e4).all())
     return tensor.half() if fits else tensor
+
+
+def _grid_places(shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+    return shapes["prior.mean_source"][-1] if "prior.mean_source" in shapes else None
 
 
 def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:

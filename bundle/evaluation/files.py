@@ -50,6 +50,7 @@ def write_summary(
     concordance: Mapping[str, Mapping[Direction, Mapping[str, Concordance]]],
     distances: Mapping[str, Mapping[str, Mapping[Direction, Distance]]],
     conditioning: Mapping[Direction, ConditioningResult],
+    spread: Mapping[Direction, Interval],
     path: Path,
 ) -> Path:
     """Write everything but the images' scores as JSON; docs/architecture.md has the keys.
@@ -60,6 +61,7 @@ def write_summary(
         concordance: of the lesions' radiomic features.
         distances: of the regions' features.
         conditioning: whether the radiomic vector matters.
+        spread: squared error of samples over that of the posterior mean; empty for a generator without samples.
         path: file to write; its folder exists.
 
     Raises:
@@ -78,6 +80,7 @@ def write_summary(
             for measure in MEASURES
         },
         "kinds": summary.kinds,
+        "spread": {str(direction): _interval(interval) for direction, interval in spread.items()},
         "methods": {
             method: {
                 str(direction): {measure: _interval(interval) for measure, interval in measures.items()}

@@ -25,15 +25,28 @@ from bundle.evaluation.conditioning import SwappedCase, changes, choose_donors, 
 from bundle.evaluation.features import drawn_regions, embeddings
 from bundle.evaluation.files import write_metrics, write_summary
 from bundle.evaluation.gallery import Gallery
-from bundle.evaluation.methods import CEILING, LAST_EPOCH, MODEL, TARGET, TARGET_BLURRED, Kind, blurred
+from bundle.evaluation.methods import (
+    CEILING,
+    CEILING_ONCE,
+    LAST_EPOCH,
+    MODEL,
+    POSTERIOR_MEAN,
+    SAMPLE,
+    TARGET,
+    TARGET_BLURRED,
+    Kind,
+    blurred,
+)
 from bundle.evaluation.pictures import write_pictures
 from bundle.evaluation.protocol import protocol
 from bundle.evaluation.real_views import RealViews, learn_real_views
 from bundle.evaluation.repeats import Repeats
 from bundle.evaluation.scoring import ImageScore, ScoringSettings, lesion_vectors, score_case
+from bundle.evaluation.spread import judge_spread
 from bundle.evaluation.summary import summarize
 from bundle.metrics.items import items_of
 from bundle.networks.feature_network import FeatureNetwork
+from bundle.networks.flow import FlowGenerator, view_of
 from bundle.radiomics.settings import RadiomicsSettings
 from bundle.records import Canvas
 from bundle.vocabulary import Direction, Split
@@ -164,6 +177,10 @@ class EvaluationHandler:
         if self._last_epoch is not None:
             for of_case, view in zip(views, self._again(engine, self._last_epoch, items), strict=True):
                 of_case[LAST_EPOCH] = view
+        if isinstance(engine.network, FlowGenerator):
+            for method, realism in ((POSTERIOR_MEAN, 0.0), (SAMPLE, 1.0)):
+                for of_case, view in zip(views, _possible_views(engine, items, realism), strict=True):
+                    of_case[method] = view
         swapped = self._with_other_vectors(engine, items, cases)
         drawn = [
             drawn_regions(
@@ -222,6 +239,7 @@ class EvaluationHandler:
                     resamples=self.resamples,
                     seed=self.seed,
                 ),
+                spread=judge_spread(self._scores, resamples=self.resamples, seed=self.seed),
                 path=self.output_dir / "summary.json",
             ),
             *write_pictures(self._scores, gallery=self._gallery, folder=self.output_dir),
@@ -238,12 +256,20 @@ class EvaluationHandler:
             TARGET_BLURRED: Kind.WARNING,
             TARGET: Kind.REFERENCE,
             CEILING: Kind.CEILING,
+            CEILING_ONCE: Kind.CEILING,
+            POSTERIOR_MEAN: Kind.VARIANT,
+            SAMPLE: Kind.VARIANT,
             LAST_EPOCH: Kind.CHECKPOINT,
         }
 
     def _views_of(self, case: Case) -> dict[str, torch.Tensor]:
         """Each method's target view ``[1, H, W]``."""
-        ceiling = {} if self._repeats is None else {CEILING: self._repeats.mean_view(case.pair_id, case.direction)}
+        ceiling = {}
+        if self._repeats is not None:
+            ceiling = {
+                CEILING: self._repeats.mean_view(case.pair_id, case.direction),
+                CEILING_ONCE: self._repeats.one_view(case.pair_id, case.direction),
+            }
         return {
             MODEL: case.synthetic,
             **{each.name: each.synthesize(case.source, case.direction) for each in self._baselines},
@@ -344,6 +370,18 @@ def _score(
 ) -> tuple[list[ImageScore], np.ndarray]:
     """One job of a worker: all methods' scores, and the lesion's features with other vectors."""
     return score_case(case, views, settings, drawn=regions), lesion_vectors(case, swapped, settings)
+
+
+def _possible_views(
+    engine: SupervisedEvaluator, items: Sequence[Mapping[str, Any]], realism: float
+) -> list[torch.Tensor]:
+    """Make the flow generator's views ``[1, H, W]`` of a batch, of its first sample where realism is not 0."""
+    device, network = engine.state.device, engine.network
+    image = torch.stack([plain(item["image"]) for item in items]).to(device)
+    target_view = torch.tensor([int(item["target_view"]) for item in items], device=device)
+    with torch.no_grad(), eval_mode(network):
+        state = network.synthesize(image, _radiomics(items).to(device), target_view, sample=0, realism=realism)
+    return [plain(view) for view in view_of(state, realism)]
 
 
 def _radiomics(items: Sequence[Mapping[str, Any]]) -> torch.Tensor:

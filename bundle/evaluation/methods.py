@@ -12,6 +12,9 @@ TARGET = "target"
 TARGET_BLURRED = "target_blurred"
 LAST_EPOCH = "model_last_epoch"
 CEILING = "same_breast_again"
+CEILING_ONCE = "same_breast_once"
+POSTERIOR_MEAN = "posterior_mean"
+SAMPLE = "sample"
 # A lesion's edge and all texture are gone, the breast's form is not.
 BLUR_MM = 4.0
 
@@ -24,6 +27,7 @@ class Kind(StrEnum):
     WARNING = "warning"
     REFERENCE = "reference"
     CHECKPOINT = "checkpoint"
+    VARIANT = "variant"
     CEILING = "ceiling"
 
 
@@ -32,6 +36,9 @@ BESIDE_THEM = {
     "without any texture",
     TARGET: "the real target view itself: what a measure gives at best",
     CEILING: "mean of the target views of the same phantom breast, laid and exposed again: as much as can be known",
+    CEILING_ONCE: "one target view of the same phantom breast, laid and exposed again: what one real view reaches",
+    POSTERIOR_MEAN: "the model's mean of all possible views (blurred), to be compared with the mean of the same breast",
+    SAMPLE: "one possible view by the model, to be compared with the same breast once",
     LAST_EPOCH: "the model with the weights of its training run's last epoch instead of the best one's",
 }
 

@@ -121,9 +121,20 @@ class Repeats:
 
     def mean_view(self, pair_id: str, direction: Direction) -> torch.Tensor:
         """Return the mean of the repeats of a case's target view ``[1, H, W]``."""
+        placed = self._views(pair_id, direction)
+        return torch.from_numpy(np.mean(placed, axis=0, dtype=np.float64).astype(np.float32))[None]
+
+    def one_view(self, pair_id: str, direction: Direction) -> torch.Tensor:
+        """Return the first repeat of a case's target view ``[1, H, W]``."""
+        return torch.from_numpy(np.ascontiguousarray(self._views(pair_id, direction, first=1)[0], dtype=np.float32))[
+            None
+        ]
+
+    def _views(self, pair_id: str, direction: Direction, first: int | None = None) -> list[np.ndarray]:
+        """Place the first repeats, or all, of a case's target view on the canvas: ``[H, W]`` each."""
         shape = load_prepared_image(self._sources[pair_id, direction.target.class_index]).shape
         scale = canvas_scale((shape[0], shape[1]), spacing_mm=self._spacing_mm, canvas=self.canvas)
-        placed = [
+        return [
             place_on_canvas(
                 load_prepared_image(self.folder / name),
                 view_position=direction.target,
@@ -132,9 +143,8 @@ class Repeats:
                 scale=scale,
                 is_mask=False,
             )
-            for name in self._files[pair_id][direction.target.value]
+            for name in self._files[pair_id][direction.target.value][:first]
         ]
-        return torch.from_numpy(np.mean(placed, axis=0, dtype=np.float64).astype(np.float32))[None]
 
 
 def _settings(dataset_dir: Path) -> PreparationSettings:

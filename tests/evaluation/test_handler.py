@@ -19,6 +19,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from bundle.collection.datalist import datalist_hash, split_hash
 from bundle.evaluation.handler import EvaluationHandler
+from bundle.networks.flow import FlowGenerator
 from bundle.preparation import save_prepared
 from bundle.records import Canvas, PreparedView, ViewGeometry
 from bundle.report.evaluation.page import write_report
@@ -289,6 +290,27 @@ def test_the_last_epoch_is_scored_beside_the_best(tmp_path: Path) -> None:
     assert "model_last_epoch" not in json.loads((tmp_path / "without" / "summary.json").read_text())["kinds"]
 
 
+def test_mean_and_sample_of_a_flow_are_scored_beside_the_model(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    settings = {"grid": (ROWS // 4, COLUMNS // 4), "channels": (8, 32), "condition": 8, "prior_components": 2}
+    network = FlowGenerator(**settings, steps=2, realism=1.0)  # type: ignore[arg-type]
+    torch.nn.init.constant_(network.head[-1].bias, 1.0)
+    torch.nn.init.normal_(network.head[-1].weight, std=0.05)
+    evaluate(tmp_path, network=network)
+    rows = {(row["pair_id"], row["direction"], row["method"]): row for row in rows_of(tmp_path)}
+    errors: dict[str, list[float]] = {"sample": [], "posterior_mean": []}
+    for (pair_id, direction, method), row in rows.items():
+        if method in errors and direction == "cc_to_mlo":
+            errors[method].append(10 ** (-float(row["in_breast_psnr_db"]) / 10))
+        if method == "model":  # with realism 1 it is the sample
+            assert row["l1"] == rows[pair_id, direction, "sample"]["l1"]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["kinds"]["posterior_mean"] == summary["kinds"]["sample"] == "variant"
+    spread = summary["spread"]["cc_to_mlo"]
+    assert spread["n"] == 4
+    assert spread["mean"] == pytest.approx(sum(errors["sample"]) / sum(errors["posterior_mean"]), rel=1e-3)
+
+
 def test_the_ceiling_is_the_mean_of_the_repeats_and_no_baseline(tmp_path: Path) -> None:
     test = made_items(range(50, 53))
     for item in test:
@@ -301,9 +323,11 @@ def test_the_ceiling_is_the_mean_of_the_repeats_and_no_baseline(tmp_path: Path) 
         # 0.9 / 1.1 of the target, but for the 16 bits of a prepared view
         ceiling = rows[item["pair_id"], "same_breast_again"]
         assert float(ceiling["l1"]) == pytest.approx(error * (1 - 0.9 / 1.1), abs=1e-5)
+        once = rows[item["pair_id"], "same_breast_once"]  # the first repeat is as bright as the target
+        assert float(once["l1"]) == pytest.approx(0, abs=1e-5)
         assert float(rows[item["pair_id"], "model"]["l1"]) == pytest.approx(0.5 * error, abs=1e-5)
     summary = json.loads((tmp_path / "evaluation" / "summary.json").read_text())
-    assert summary["kinds"]["same_breast_again"] == "ceiling"
+    assert summary["kinds"]["same_breast_again"] == summary["kinds"]["same_breast_once"] == "ceiling"
     assert summary["protocol"]["repeats_for_the_ceiling"] == 2
     for direction, margins in summary["margins"].items():
         assert "same_breast_again" not in {margin["baseline"] for margin in margins.values()}

@@ -27,7 +27,7 @@ TO_MLO = {
 }
 
 KINDS = {method: Kind.MODEL if method == "model" else Kind.BASELINE for method in TO_MLO}
-NOTHING_ELSE = {"concordance": {}, "distances": {}, "conditioning": {}}
+NOTHING_ELSE = {"concordance": {}, "distances": {}, "conditioning": {}, "spread": {}}
 
 
 def made_scores(directions: tuple[Direction, ...] = tuple(Direction)) -> list[ImageScore]:

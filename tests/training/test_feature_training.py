@@ -172,7 +172,7 @@ def _with_other_settings(collection: Path, folder: Path, *, changed: tuple[str, 
 
 def test_regions_of_other_radiomics_settings_are_refused(prepared_collection: Path, tmp_path: Path) -> None:
     collection = _with_other_settings(prepared_collection, tmp_path, changed=("regions.csv",))
-    with pytest.raises(ValueError, match=r"regions\.csv mixes features made with different settings"):
+    with pytest.raises(ValueError, match=r"regions\.csv mixes radiomic features made with different settings"):
         region_examples(dataset_dir=collection, split=Split.TRAINING, canvas=CANVAS)
 
 

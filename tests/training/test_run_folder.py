@@ -498,6 +498,7 @@ class TestRefusals:
                 evaluator=None,  # type: ignore[arg-type]
                 canvas=None,  # type: ignore[arg-type]
                 network={},
+                parts={},
                 dataset_dir=prepared_collection,
                 seed=0,
                 **rules | wrong,

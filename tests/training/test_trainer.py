@@ -345,7 +345,7 @@ def test_another_perceptual_network_serves_its_loss_alone() -> None:
 
 @pytest.mark.parametrize("name", ["amp", "compile", "activation_checkpointing"])
 def test_a_switch_that_is_neither_true_nor_false(name: str) -> None:
-    with pytest.raises(ValueError, match=f"--{name} is 'flase'; it must be true or false"):
+    with pytest.raises(ValueError, match=f"--{name} is 'flase'; it must be (auto, )?true or false"):
         _trainer(_items(2), batch_size=2, accumulation_steps=1, **{name: "flase"})
 
 

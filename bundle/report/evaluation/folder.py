@@ -27,6 +27,7 @@ GROUPS = {
 KINDS = {
     "model": "model",
     "checkpoint": "the model of another epoch",
+    "variant": "the model's mean and one of its samples",
     "baseline": "baselines",
     "warning": "the truth blurred, as a warning",
     "ceiling": "the same breast exposed again: as much as can be known",

@@ -27,6 +27,7 @@ PAINTS = {
     "reference": "#010107",
     "checkpoint": "#010108",
     "ceiling": "#010109",
+    "variant": "#01010a",
 }
 _MARKERS = {Direction.CC_TO_MLO: "o", Direction.MLO_TO_CC: "D"}
 _WIDENED = 1.5  # times the range of model and baselines: so far the truth and its blurred form may widen the axis
@@ -143,7 +144,7 @@ def _keep_in_view(axes: Axes, evaluation: Evaluation, measure: Measure) -> None:
             estimate = evaluation.methods[method][direction].get(measure.name)
             if estimate is None:
                 continue
-            if kind in ("model", "checkpoint", "baseline"):
+            if kind in ("model", "checkpoint", "variant", "baseline"):
                 bounds += [bound for bound in (estimate.low, estimate.mean, estimate.high) if bound is not None]
             else:
                 beside.append((row, kind, estimate.mean))

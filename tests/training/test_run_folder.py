@@ -478,7 +478,7 @@ class TestRefusals:
     def test_settings_out_of_their_range(
         self, training_workflow: MakeWorkflow, tmp_path: Path, overrides: dict[str, Any], sentence: str
     ) -> None:
-        with raises_within_monai(rf"{sentence}"):
+        with raises_within_monai(sentence):
             training_workflow(tmp_path, max_epochs=1, **overrides).run()
 
     @pytest.mark.parametrize(

@@ -144,14 +144,14 @@ def test_other_files_are_refused(
 ) -> None:
     content = dict(state)
     change(content)  # type: ignore[operator]
-    with pytest.raises(ValueError, match=rf".*resnet50\.pt .*{sentence}.*--perceptual_network#weights"):
+    with pytest.raises(ValueError, match=rf"resnet50\.pt .*{sentence}.*--perceptual_network#weights"):
         radimagenet_features(weights=_file(tmp_path, content))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut"])
 def test_a_damaged_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "weights.pt").write_bytes(content)
-    with pytest.raises(ValueError, match=r".*weights\.pt is no file of weights, or was cut"):
+    with pytest.raises(ValueError, match=r"weights\.pt is no file of weights, or was cut"):
         radimagenet_features(weights=tmp_path / "weights.pt")
 
 

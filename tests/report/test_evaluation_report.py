@@ -277,7 +277,7 @@ def test_a_damaged_evaluation_stops_the_run_with_a_sentence(tmp_path: Path) -> N
     (folder / "summary.json").write_text("{")
     engine = Engine(lambda engine, batch: None)
     EvaluationReport(evaluation_dir=folder, weights=tmp_path / "model.pt").attach(engine)
-    with pytest.raises(ValueError, match=r".*summary\.json cannot be read"):
+    with pytest.raises(ValueError, match=r"summary\.json cannot be read"):
         engine.run([0])
 
 

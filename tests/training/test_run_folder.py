@@ -346,7 +346,7 @@ class TestRefusals:
     ) -> None:
         before = _digests(copy_of_finished)
         workflow = training_workflow(copy_of_finished, max_epochs=EPOCHS + 1, **overrides)
-        with raises_within_monai(rf".*checkpoint\.pt .*{sentence}.*--resume false"):
+        with raises_within_monai(rf"checkpoint\.pt .*{sentence}.*--resume false"):
             workflow.run()
         assert _digests(copy_of_finished) == before
 
@@ -366,7 +366,7 @@ class TestRefusals:
         sentence: str,
     ) -> None:
         before = _digests(copy_of_finished)
-        with raises_within_monai(rf".*feature_network\.pt .*{sentence}.*--resume false"):
+        with raises_within_monai(rf"feature_network\.pt .*{sentence}.*--resume false"):
             training_workflow(copy_of_finished, max_epochs=EPOCHS, **overrides)
         assert _digests(copy_of_finished) == before
 
@@ -433,7 +433,7 @@ class TestRefusals:
         checkpoint = torch.load(path, weights_only=True) | changes
         torch.save({name: part for name, part in checkpoint.items() if part is not None}, path)
         workflow = training_workflow(copy_of_finished, max_epochs=EPOCHS + 1)
-        with raises_within_monai(rf".*checkpoint\.pt {sentence}.*--resume false"):
+        with raises_within_monai(rf"checkpoint\.pt {sentence}.*--resume false"):
             workflow.run()
 
     @pytest.mark.parametrize(
@@ -478,7 +478,7 @@ class TestRefusals:
     def test_settings_out_of_their_range(
         self, training_workflow: MakeWorkflow, tmp_path: Path, overrides: dict[str, Any], sentence: str
     ) -> None:
-        with raises_within_monai(rf".*{sentence}"):
+        with raises_within_monai(sentence):
             training_workflow(tmp_path, max_epochs=1, **overrides).run()
 
     @pytest.mark.parametrize(

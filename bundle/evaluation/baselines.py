@@ -19,7 +19,8 @@ from bundle.vocabulary import Direction
 # Sources are compared in blocks of pixels, at most this many rows of them: the memory of thousands of training pairs
 # stays small, and which neighbour is the nearest hardly depends on detail.
 NEAREST_SOURCE_ROWS = 64
-COMPONENTS = 24
+# Principal components of the linear regression: more training pairs bear more of them.
+LEAST_COMPONENTS, MOST_COMPONENTS, PAIRS_PER_COMPONENT = 24, 100, 20
 RIDGE_PENALTY = 10.0
 
 
@@ -131,8 +132,9 @@ class LinearRegression:
 
     name = "linear_regression"
     description = (
-        f"ridge regression (penalty {RIDGE_PENALTY:g}) of the target view's pixels on the first {COMPONENTS} principal "
-        f"components of the source view, averaged over square blocks of pixels to at most {NEAREST_SOURCE_ROWS} rows, "
+        f"ridge regression (penalty {RIDGE_PENALTY:g}) of the target view's pixels on the first principal "
+        f"components of the source view (a {PAIRS_PER_COMPONENT}th of the training pairs, from {LEAST_COMPONENTS} to "
+        f"{MOST_COMPONENTS}), averaged over square blocks of pixels to at most {NEAREST_SOURCE_ROWS} rows, "
         "fitted on the training pairs of the same direction; clipped to [0, 1]"
     )
 
@@ -153,7 +155,7 @@ class LinearRegression:
             stacked = np.stack(sources)
             components = None  # where no source differs from another
             if (stacked != stacked[0]).any():
-                components = PCA(min(COMPONENTS, len(sources) - 1), svd_solver="full").fit(stacked)
+                components = PCA(number_of_components(len(sources)), svd_solver="full").fit(stacked)
             codes = self._codes(components, stacked)
             targets = (plain(self._training[index]["label"]).double().numpy() for index in self._indices[direction])
             products, total = np.zeros(1), np.zeros(1)
@@ -185,6 +187,12 @@ class LinearRegression:
         if components is None:
             return np.zeros((len(sources), 0))
         return components.transform(sources) / float(components.explained_variance_[0]) ** 0.5
+
+
+def number_of_components(pairs: int) -> int:
+    """How many principal components the linear regression takes for so many training pairs of one direction."""
+    wanted = min(MOST_COMPONENTS, max(LEAST_COMPONENTS, pairs // PAIRS_PER_COMPONENT))
+    return min(wanted, pairs - 1)
 
 
 def fit_baselines(training: Sequence[Mapping[str, Any]]) -> tuple[Baseline, ...]:

@@ -7,7 +7,7 @@ from monai.data import MetaTensor
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
-from bundle.evaluation.baselines import COMPONENTS, NEAREST_SOURCE_ROWS, RIDGE_PENALTY, fit_baselines
+from bundle.evaluation.baselines import NEAREST_SOURCE_ROWS, RIDGE_PENALTY, fit_baselines, number_of_components
 from bundle.vocabulary import Direction
 from tests.evaluation.made_cases import made_item, made_items
 
@@ -89,7 +89,7 @@ def test_linear_regression_is_scikit_learns() -> None:
     sources, targets = (
         np.stack([item[key][0].numpy().ravel() for item in training]).astype(float) for key in ("image", "label")
     )
-    components = PCA(COMPONENTS, svd_solver="full").fit(sources)
+    components = PCA(number_of_components(len(sources)), svd_solver="full").fit(sources)
     scale = components.explained_variance_[0] ** 0.5
     regression = Ridge(RIDGE_PENALTY).fit(components.transform(sources) / scale, targets)
     expected = regression.predict(components.transform(source.numpy().reshape(1, -1).astype(float)) / scale)
@@ -145,3 +145,8 @@ def test_an_unseen_direction_is_an_error(name: str) -> None:
     only_to_mlo = [made_item(seed=seed, target_view=1) for seed in range(2)]
     with pytest.raises(ValueError, match=f"{name} has seen no training pair of the direction mlo_to_cc"):
         fitted(only_to_mlo)[name].synthesize(only_to_mlo[0]["label"], Direction.MLO_TO_CC)
+
+
+@pytest.mark.parametrize(("pairs", "components"), [(10, 9), (114, 24), (400, 24), (1392, 69), (4050, 100)])
+def test_more_pairs_bear_more_components_of_the_linear_regression(pairs, components):
+    assert number_of_components(pairs) == components

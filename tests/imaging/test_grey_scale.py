@@ -59,7 +59,8 @@ def test_the_flags_do_not_depend_on_the_size():
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real films are not here (../shared/real)")
 @pytest.mark.parametrize("path", sorted(REAL.rglob("*[!k].png")), ids=lambda path: path.stem)
 def test_the_real_films(path):
-    film = np.asarray(Image.open(path)).astype(np.float32) / 255
+    stored = np.asarray(Image.open(path))
+    film = stored.astype(np.float32) / np.iinfo(stored.dtype).max
     assert grey_scale_flags(film) == ()
     assert grey_scale_flags(1 - film) == ("white_background",)
     assert grey_scale_flags(film / 16) == ("dark",)

@@ -156,7 +156,7 @@ def test_the_whole_run_under_torchrun(prepared_collection: Path, tmp_path: Path)
         "feature_network_def#channels": "[8,8]",
         "feature_training#epochs": 1,
         "batch_size": 1,
-        "learning_rate": 0.0,
+        "learning_rate": 1e-12,
     }
     arguments = [str(each) for name, value in overrides.items() for each in (f"--{name}", value)]
     environment = {**os.environ, "PYTHONPATH": ".", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}

@@ -1,4 +1,4 @@
-"""Where in a view a lesion has to be looked for: by its probability, and as readers do by its distance from the nipple."""
+"""Where in a view to look for a lesion: by its probability, and as readers do, by its distance from the nipple."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from bundle.vocabulary import Direction
 
 NOTE = (
     "0% is the best baseline's mean, below it a method is worse; 100% is that of the same breast laid and exposed "
-    "again, which is as much as can be known of a view: of one exposure for a single possible view, else of the mean of "
-    "several. The blurred truth, made of the real view itself, can pass it. A share is absent where the ceiling is no "
-    "better than the baseline, an interval where there is one patient or the ceiling may be no better."
+    "again, which is as much as can be known of a view: of one exposure for a single possible view, else of the mean "
+    "of several. The blurred truth, made of the real view itself, can pass it. A share is absent where the ceiling is "
+    "no better than the baseline, an interval where there is one patient or the ceiling may be no better."
 )
 
 

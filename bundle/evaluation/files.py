@@ -14,6 +14,7 @@ from bundle.evaluation.agreement import Concordance, Distance
 from bundle.evaluation.bootstrap import Interval
 from bundle.evaluation.conditioning import ConditioningResult, Tested
 from bundle.evaluation.measures import MEASURES
+from bundle.evaluation.posterior import PosteriorResult
 from bundle.evaluation.scoring import ImageScore
 from bundle.evaluation.summary import FAMILY, Margin, Summary
 from bundle.vocabulary import Direction
@@ -51,6 +52,7 @@ def write_summary(
     distances: Mapping[str, Mapping[str, Mapping[Direction, Distance]]],
     conditioning: Mapping[Direction, ConditioningResult],
     spread: Mapping[Direction, Interval],
+    posterior: Mapping[Direction, PosteriorResult],
     path: Path,
 ) -> Path:
     """Write everything but the images' scores as JSON; docs/architecture.md has the keys.
@@ -62,6 +64,7 @@ def write_summary(
         distances: of the regions' features.
         conditioning: whether the radiomic vector matters.
         spread: squared error of samples over that of the posterior mean; empty for a generator without samples.
+        posterior: the lesion's search regions and the ranks among samples; empty likewise.
         path: file to write; its folder exists.
 
     Raises:
@@ -81,6 +84,15 @@ def write_summary(
         },
         "kinds": summary.kinds,
         "spread": {str(direction): _interval(interval) for direction, interval in spread.items()},
+        "lesion_search": {
+            str(direction): {
+                name: {"coverage": _interval(region.coverage), "area_cm2": _interval(region.area_cm2)}
+                for name, region in found.search.items()
+            }
+            for direction, found in posterior.items()
+            if found.search
+        },
+        "rank_histogram": {str(direction): list(found.ranks) for direction, found in posterior.items()},
         "methods": {
             method: {
                 str(direction): {measure: _interval(interval) for measure, interval in measures.items()}

@@ -38,6 +38,7 @@ from bundle.evaluation.methods import (
     blurred,
 )
 from bundle.evaluation.pictures import write_pictures
+from bundle.evaluation.posterior import SAMPLES, PosteriorCase, judge_posterior, measure_posterior
 from bundle.evaluation.protocol import protocol
 from bundle.evaluation.real_views import RealViews, learn_real_views
 from bundle.evaluation.repeats import Repeats
@@ -115,6 +116,7 @@ class EvaluationHandler:
         self._scores: list[ImageScore] = []
         self._embeddings: dict[tuple[str, Direction, str], np.ndarray] = {}
         self._swapped: list[SwappedCase] = []
+        self._posterior: list[PosteriorCase] = []
         self._pending: Iterable[Any] = ()  # of the batch that the workers score: per case what `_keep_scores` takes
 
     def attach(self, engine: SupervisedEvaluator) -> None:
@@ -161,7 +163,7 @@ class EvaluationHandler:
         )
         self._last_epoch = last_epoch(engine.network, self.checkpoint)
         self._donors = choose_donors(self.test_items, seed=self.seed)
-        self._scores, self._embeddings, self._swapped, self._pending = [], {}, [], ()
+        self._scores, self._embeddings, self._swapped, self._posterior, self._pending = [], {}, [], [], ()
         self._gallery = Gallery(self.output_dir, spacing_mm=self.spacing_mm)
         self._progress = tqdm(total=engine.state.epoch_length, desc="scoring", unit="batch")
 
@@ -178,9 +180,10 @@ class EvaluationHandler:
             for of_case, view in zip(views, self._again(engine, self._last_epoch, items), strict=True):
                 of_case[LAST_EPOCH] = view
         if isinstance(engine.network, FlowGenerator):
-            for method, realism in ((POSTERIOR_MEAN, 0.0), (SAMPLE, 1.0)):
-                for of_case, view in zip(views, _possible_views(engine, items, realism), strict=True):
-                    of_case[method] = view
+            for case, of_case, (mean, samples) in zip(cases, views, _possible_states(engine, items), strict=True):
+                of_case[POSTERIOR_MEAN] = view_of(mean[None], 0.0)[0]
+                of_case[SAMPLE] = view_of(samples[:1])[0]
+                self._posterior.append(measure_posterior(case, mean, samples, spacing_mm=self.spacing_mm))
         swapped = self._with_other_vectors(engine, items, cases)
         drawn = [
             drawn_regions(
@@ -213,7 +216,13 @@ class EvaluationHandler:
         """Keep the last batch's scores, which can fail as in `score_batch`; write all results and name the files."""
         self._keep_scores()
         self._progress.close()
-        summary = summarize(self._scores, kinds=self._kinds(), resamples=self.resamples, seed=self.seed)
+        summary = summarize(
+            self._scores,
+            kinds=self._kinds(),
+            samples=_samples_among_the_methods(engine.network),
+            resamples=self.resamples,
+            seed=self.seed,
+        )
         paths = [
             write_metrics(self._scores, path=self.output_dir / "metrics.csv"),
             write_summary(
@@ -240,6 +249,7 @@ class EvaluationHandler:
                     seed=self.seed,
                 ),
                 spread=judge_spread(self._scores, resamples=self.resamples, seed=self.seed),
+                posterior=judge_posterior(self._posterior, resamples=self.resamples, seed=self.seed),
                 path=self.output_dir / "summary.json",
             ),
             *write_pictures(self._scores, gallery=self._gallery, folder=self.output_dir),
@@ -372,16 +382,33 @@ def _score(
     return score_case(case, views, settings, drawn=regions), lesion_vectors(case, swapped, settings)
 
 
-def _possible_views(
-    engine: SupervisedEvaluator, items: Sequence[Mapping[str, Any]], realism: float
-) -> list[torch.Tensor]:
-    """Make the flow generator's views ``[1, H, W]`` of a batch, of its first sample where realism is not 0."""
+def _possible_states(
+    engine: SupervisedEvaluator, items: Sequence[Mapping[str, Any]]
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Have the flow generator say what is possible, in the precision of the model's views.
+
+    Returns:
+        Per item the states of the posterior mean ``[3, H, W]`` and of `SAMPLES` samples ``[K, 3, H, W]``.
+    """
     device, network = engine.state.device, engine.network
     image = torch.stack([plain(item["image"]) for item in items]).to(device)
+    radiomics = _radiomics(items).to(device)
     target_view = torch.tensor([int(item["target_view"]) for item in items], device=device)
+
+    def state(sample: int, realism: float) -> torch.Tensor:
+        return plain(engine.inferer(image, network.synthesize, radiomics, target_view, sample=sample, realism=realism))
+
     with torch.no_grad(), eval_mode(network):
-        state = network.synthesize(image, _radiomics(items).to(device), target_view, sample=0, realism=realism)
-    return [plain(view) for view in view_of(state, realism)]
+        mean = state(0, 0.0)
+        samples = torch.stack([state(sample, 1.0) for sample in range(SAMPLES)], dim=1)
+    return list(zip(mean, samples, strict=True))
+
+
+def _samples_among_the_methods(network: nn.Module) -> set[str]:
+    """Name the methods that show one possible view, not a mean of them."""
+    if isinstance(network, FlowGenerator) and network.realism == 1:
+        return {SAMPLE, MODEL, LAST_EPOCH}
+    return {SAMPLE}
 
 
 def _radiomics(items: Sequence[Mapping[str, Any]]) -> torch.Tensor:

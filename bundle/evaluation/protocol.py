@@ -9,7 +9,8 @@ from bundle.evaluation.baselines import Baseline
 from bundle.evaluation.bootstrap import LEVEL
 from bundle.evaluation.conditioning import DONORS
 from bundle.evaluation.features import REGIONS_PER_VIEW
-from bundle.evaluation.methods import BESIDE_THEM
+from bundle.evaluation.methods import BESIDE_THEM, CEILING, CEILING_ONCE, POSTERIOR_MEAN, SAMPLE
+from bundle.evaluation.posterior import SAMPLES
 from bundle.evaluation.real_views import BLOBS_ALLOWED, RealViews
 from bundle.metrics.blobs import INNER_MM, OUTER_MM
 from bundle.metrics.blobs import MARGIN_MM as MARGIN_MM_OF_BLOBS
@@ -17,7 +18,9 @@ from bundle.metrics.breast_shape import BREAST_LEVEL
 from bundle.metrics.in_breast import GROWTH_MM
 from bundle.metrics.ms_ssim import scale_weights
 from bundle.metrics.psnr import CEILING_DB
+from bundle.metrics.ranks import SQUARE_MM
 from bundle.metrics.reference_protocol import SIDE
+from bundle.metrics.search_region import TOLERANCE_MM
 from bundle.metrics.spectrum import MARGIN_MM, WINDOW_MM, band_per_mm
 from bundle.metrics.ssim import K1, K2, WINDOW_PIXELS
 from bundle.records import Canvas
@@ -124,7 +127,31 @@ def protocol(
         "baselines": {baseline.name: baseline.description for baseline in baselines},
         "beside_them": dict(BESIDE_THEM),
         "repeats_for_the_ceiling": repeats,
-        "shares": "of the way from the best baseline's mean (0) to the ceiling's (1), where the ceiling is better",
+        "shares": (
+            "of the way from the best baseline's mean (0) to the ceiling's (1), where the ceiling is better; for "
+            f"one possible view the ceiling is {CEILING_ONCE}, for all else {CEILING}"
+        ),
+        "spread": (
+            f"sum over images of the squared error in the breast of {SAMPLE} over that of {POSTERIOR_MEAN}; 2 where "
+            "samples vary as the truth does, less where they vary too little"
+        ),
+        "lesion_search": {
+            "regions": (
+                "the fewest pixels that hold 50 % and 90 % of the lesion's probability by the posterior mean, air left "
+                "out; right where they hold 50 % and 90 % of the lesions"
+            ),
+            "band": (
+                "in the real target's breast mask, as far from the nipple as the lesion's centre in the source, give "
+                f"or take {TOLERANCE_MM:g} mm: where readers look without a model"
+            ),
+            "coverage": "share of the images whose real lesion's centre lies in it",
+            "images": "those with one lesion in the source and one in the target",
+        },
+        "rank_histogram": (
+            f"in squares of {SQUARE_MM:g} mm wholly in the breast of the posterior mean (probability above one half), "
+            f"number of squares by how many of {SAMPLES} samples have a darker mean than the real view, from 0 to "
+            f"{SAMPLES}; right where all are alike, the outer ones are greater where samples vary too little"
+        ),
         "baselines_learn_from": f"{training_pairs} directed pairs of the training split",
         "training_split": training_split,
         "interval": {

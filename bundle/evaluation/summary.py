@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bundle.evaluation.bootstrap import Interval, holm, mean_interval, ratio_interval, signed_rank_p
 from bundle.evaluation.measures import MEASURES, Measure
-from bundle.evaluation.methods import CEILING, MODEL, Kind
+from bundle.evaluation.methods import CEILING, CEILING_ONCE, MODEL, Kind
 from bundle.evaluation.scoring import ImageScore
 from bundle.vocabulary import Direction
 
@@ -42,8 +42,8 @@ class Summary:
         methods: mean and interval by method, direction and measure; only directions that the test split holds, and
             only measures that an image has.
         margins: the model against the best baseline, by direction and measure.
-        shares: of the way from the best baseline to the ceiling, by method, direction and measure; only where there is
-            a ceiling that is better than every baseline.
+        shares: of the way from the best baseline to the method's ceiling, by method, direction and measure; only where
+            there is a ceiling that is better than every baseline.
         tests: number of margins in the family.
         images: number of test images by direction.
         patients: number of patients by direction.
@@ -58,12 +58,21 @@ class Summary:
     patients: dict[Direction, int]
 
 
-def summarize(scores: Sequence[ImageScore], *, kinds: Mapping[str, Kind], resamples: int, seed: int) -> Summary:
+def summarize(
+    scores: Sequence[ImageScore],
+    *,
+    kinds: Mapping[str, Kind],
+    samples: Collection[str] = (),
+    resamples: int,
+    seed: int,
+) -> Summary:
     """Average the images' scores, resample the patients, and test the model against the best baseline.
 
     Args:
         scores: of all methods, the model among them; each method has scored the same cases.
         kinds: what each method stands for.
+        samples: the methods that show one possible view: their ceiling is one exposure of the same breast, that of the
+            others the mean of several.
         resamples: bootstrap draws.
         seed: of the draws; all methods meet the same ones.
 
@@ -111,7 +120,8 @@ def summarize(scores: Sequence[ImageScore], *, kinds: Mapping[str, Kind], resamp
             if CEILING not in columns:
                 continue
             for name, column in columns.items():
-                share = _share(column, columns[best], columns[CEILING], measure=measure, resamples=resamples, seed=seed)
+                ceiling = columns[CEILING_ONCE if name in samples else CEILING]
+                share = _share(column, columns[best], ceiling, measure=measure, resamples=resamples, seed=seed)
                 if share is not None:
                     shares.setdefault(name, {}).setdefault(direction, {})[measure.name] = share
     tests = _correct(margins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,22 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
+from bundle.networks.feature_network import FeatureNetwork
 from bundle.tensor_files import write_tensors
 from tests.raising import raises_within_monai
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = [str(ROOT / "configs" / name) for name in ("train.json", "evaluate.json", "demo.json")]
 SMALL = {"network_def#channels": [8, 16, 16], "feature_network_def#channels": [8, 8], "device": "cpu", "amp": False}
+FLOW = {
+    "canvas#rows": 128,
+    "canvas#columns": 96,
+    "canvas#spacing_mm": 2.0,
+    "network_def#channels": [8, 32],
+    "network_def#condition": 16,
+    "network_def#prior_components": 4,
+    "device": "cpu",
+}
 
 
 @pytest.fixture
@@ -80,3 +91,38 @@ def test_the_checkpoint_is_of_the_weights_run(overrides: dict[str, Any], checkpo
         parser[name] = value
     found = parser.get_parsed_content("checkpoint")
     assert (found if found is None else str(found)) == checkpoint
+
+
+def test_a_flow_is_evaluated_with_its_mean_samples_and_search_region(prepared_collection: Path, tmp_path: Path) -> None:
+    workflow = ConfigWorkflow(
+        config_file=[str(ROOT / "configs" / name) for name in ("flow_train.json", "evaluate.json")],
+        workflow_type="train",
+        logging_file=False,
+        bundle_root=str(ROOT),
+        dataset_dir=str(prepared_collection),
+        output_dir=str(tmp_path),
+        workers=1,
+        steps=2,
+        **FLOW,
+    )
+    workflow.initialize()
+    write_tensors(tmp_path / "feature_network.pt", FeatureNetwork([8, 8]).state_dict())
+    network = workflow.parser.get_parsed_content("network_def")
+    torch.manual_seed(0)
+    torch.nn.init.normal_(network.head[-1].weight, std=0.02)
+    torch.nn.init.constant_(network.head[-1].bias[32:], 5.0)  # it takes the whole canvas for breast
+    write_tensors(tmp_path / "model.pt", network.state_dict())
+    workflow.run()
+    summary = json.loads((tmp_path / "evaluation" / "summary.json").read_text())
+    assert {"model", "posterior_mean", "sample"} <= set(summary["methods"])
+    for direction, of_mean in summary["methods"]["posterior_mean"].items():
+        assert summary["methods"]["model"][direction]["l1"] == of_mean["l1"]  # with realism 0, the default
+        assert summary["methods"]["sample"][direction]["l1"] != of_mean["l1"]
+        # The canvas of 256 x 192 mm holds 16 x 12 squares.
+        assert sum(summary["rank_histogram"][direction]) == 192 * of_mean["l1"]["n"]
+        regions = summary["lesion_search"][direction]
+        assert regions["region_50"]["area_cm2"]["mean"] < regions["region_90"]["area_cm2"]["mean"]
+        assert 0 <= regions["band"]["coverage"]["mean"] <= 1
+    report = (tmp_path / "evaluation" / "report.md").read_text()
+    assert "Where to look for the lesion" in report
+    assert "Rank of the real view among 8 samples" in report

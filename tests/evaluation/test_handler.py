@@ -296,6 +296,7 @@ def test_mean_and_sample_of_a_flow_are_scored_beside_the_model(tmp_path: Path) -
     network = FlowGenerator(**settings, steps=2, realism=1.0)  # type: ignore[arg-type]
     torch.nn.init.constant_(network.head[-1].bias, 1.0)
     torch.nn.init.normal_(network.head[-1].weight, std=0.05)
+    torch.nn.init.constant_(network.head[-1].bias[32:], 5.0)  # it takes the whole canvas for breast
     evaluate(tmp_path, network=network)
     rows = {(row["pair_id"], row["direction"], row["method"]): row for row in rows_of(tmp_path)}
     errors: dict[str, list[float]] = {"sample": [], "posterior_mean": []}
@@ -306,6 +307,15 @@ def test_mean_and_sample_of_a_flow_are_scored_beside_the_model(tmp_path: Path) -
             assert row["l1"] == rows[pair_id, direction, "sample"]["l1"]
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["kinds"]["posterior_mean"] == summary["kinds"]["sample"] == "variant"
+    for direction in ("cc_to_mlo", "mlo_to_cc"):
+        regions = summary["lesion_search"][direction]
+        assert list(regions) == ["region_50", "region_90", "band"]
+        assert {cell["n"] for region in regions.values() for cell in region.values()} == {4}
+        assert 0 < regions["region_50"]["area_cm2"]["mean"] < regions["region_90"]["area_cm2"]["mean"]
+        assert len(summary["rank_histogram"][direction]) == 9
+        assert sum(summary["rank_histogram"][direction]) > 0
+    report = write_report(tmp_path).text
+    assert all(name in report for name in ("Where to look", "vary enough", "Rank of the real view among 8 samples"))
     spread = summary["spread"]["cc_to_mlo"]
     assert spread["n"] == 4
     assert spread["mean"] == pytest.approx(sum(errors["sample"]) / sum(errors["posterior_mean"]), rel=1e-3)

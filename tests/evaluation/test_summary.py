@@ -27,7 +27,7 @@ TO_MLO = {
 }
 
 KINDS = {method: Kind.MODEL if method == "model" else Kind.BASELINE for method in TO_MLO}
-NOTHING_ELSE = {"concordance": {}, "distances": {}, "conditioning": {}, "spread": {}}
+NOTHING_ELSE = {"concordance": {}, "distances": {}, "conditioning": {}, "spread": {}, "posterior": {}}
 
 
 def made_scores(directions: tuple[Direction, ...] = tuple(Direction)) -> list[ImageScore]:
@@ -111,6 +111,32 @@ def test_shares_of_the_way_to_the_ceiling_by_hand() -> None:
     assert shares["nearest_source"][Direction.CC_TO_MLO]["in_breast_ssim"].mean == 0
     assert shares["same_breast_again"][Direction.CC_TO_MLO]["in_breast_ssim"].mean == 1
     assert summarize(made_scores(), kinds=KINDS, resamples=200, seed=0).shares == {}
+
+
+def test_the_ceiling_of_a_sample_is_one_exposure_of_the_same_breast() -> None:
+    """In-breast SSIM: baseline 1.6 / 3, sample 0.6, the mean of the repeats 0.9, one of them 0.7."""
+    scores = made_scores((Direction.CC_TO_MLO,))
+    for method, ssim in (("sample", 0.6), ("same_breast_again", 0.9), ("same_breast_once", 0.7)):
+        scores += [
+            ImageScore(
+                patient_id=f"P{index}",
+                pair_id=f"P{index}_L",
+                direction=Direction.CC_TO_MLO,
+                method=method,
+                values=dict.fromkeys(COLUMNS, math.nan) | {"in_breast_ssim": ssim},
+            )
+            for index in range(3)
+        ]
+    kinds = {**KINDS, "sample": Kind.VARIANT, "same_breast_again": Kind.CEILING, "same_breast_once": Kind.CEILING}
+    base = 1.6 / 3
+    for samples, of_sample, of_model in (
+        ({"sample"}, (0.6 - base) / (0.7 - base), (0.7 - base) / (0.9 - base)),
+        ({"sample", "model"}, (0.6 - base) / (0.7 - base), 1.0),
+        ((), (0.6 - base) / (0.9 - base), (0.7 - base) / (0.9 - base)),
+    ):
+        shares = summarize(scores, kinds=kinds, samples=samples, resamples=200, seed=0).shares
+        found = [shares[name][Direction.CC_TO_MLO]["in_breast_ssim"].mean for name in ("sample", "model")]
+        assert found == pytest.approx([of_sample, of_model])
 
 
 def test_only_baselines_are_compared_with() -> None:

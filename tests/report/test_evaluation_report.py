@@ -17,7 +17,7 @@ from bundle.report.evaluation.folder import read_evaluation
 from bundle.report.evaluation.gallery import gallery_data
 from bundle.report.evaluation.handler import EvaluationReport
 from bundle.report.evaluation.page import write_report
-from tests.report.made_evaluation import MEASURES, NIPPLE, add_made_ceiling, write_made_evaluation
+from tests.report.made_evaluation import MEASURES, NIPPLE, add_made_ceiling, add_made_samples, write_made_evaluation
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "</script><script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
@@ -80,6 +80,25 @@ def test_figures_of_all_cases_together(tmp_path: Path) -> None:
     assert "undecided" in sections["Does the radiomic vector matter: swap"]
     assert page.count("own is better") == 2
     assert page.count("radiomics of 9 lesions") == 2 * 2  # heading and label, two directions
+
+
+def test_figures_of_a_generator_with_samples(tmp_path: Path) -> None:
+    folder = write_made_evaluation(tmp_path / "evaluation")
+    assert "Where to look" not in write_report(folder).text
+    add_made_samples(folder)
+    report = write_report(folder)
+    sections = {part.splitlines()[0]: part for part in report.text.split("## ")}
+    assert cells(sections["Where to look for the lesion"], " ") == {
+        "CC -> MLO, 50 % of the probability": ["8", "50% [46%, 55%]", "10.0 [10.0, 10.1]"],
+        "CC -> MLO, 90 % of the probability": ["8", "88% [84%, 92%]", "17.5 [17.5, 17.6]"],
+        "CC -> MLO, readers' band": ["8", "70% [66%, 75%]", "14.0 [14.0, 14.1]"],
+    }
+    assert cells(sections["Do samples vary enough"], " ") == {"CC -> MLO": ["8", "1.90 [1.86, 1.95]"]}
+    ranks = sections["Rank of the real view among 3 samples"]
+    assert cells(ranks, " ") == {"CC -> MLO": ["40", "25%", "12%", "12%", "50%"]}
+    assert "MLO -> CC" not in ranks  # no square counted
+    assert "Where to look for the lesion" in report.page.read_text()
+    assert max(map(len, report.text.splitlines())) <= 110
 
 
 def test_without_such_figures_their_section_is_absent(tmp_path: Path) -> None:

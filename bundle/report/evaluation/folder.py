@@ -127,6 +127,14 @@ class Conditioning:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Search:
+    """How often a region holds the lesion, and its area; see docs/architecture.md."""
+
+    coverage: Estimate
+    area_cm2: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """A row of ``metrics.csv``: one synthetic view's scores by the measures' names, None where there is none."""
 
@@ -155,6 +163,9 @@ class Evaluation:
         concordance: by method, direction and class of features.
         distribution: ratio to the real test views' distance, by kind of features, method and direction.
         conditioning: by direction.
+        spread: squared error of samples over that of the mean, by direction; empty without samples.
+        lesion_search: by direction and region; empty likewise.
+        rank_histogram: number of places by rank of the real view among the samples, by direction; empty likewise.
         rows: of ``metrics.csv``.
     """
 
@@ -170,6 +181,9 @@ class Evaluation:
     concordance: Mapping[str, Mapping[Direction, Mapping[str, Concordance]]]
     distribution: Mapping[str, Mapping[str, Mapping[Direction, float]]]
     conditioning: Mapping[Direction, Conditioning]
+    spread: Mapping[Direction, Estimate]
+    lesion_search: Mapping[Direction, Mapping[str, Search]]
+    rank_histogram: Mapping[Direction, tuple[int, ...]]
     rows: tuple[Row, ...]
 
     @property
@@ -266,6 +280,18 @@ def read_evaluation(folder: Path) -> Evaluation:
         conditioning = {
             Direction(direction): _conditioning(cell) for direction, cell in summary.get("conditioning", {}).items()
         }
+        spread = {Direction(direction): _estimate(cell) for direction, cell in summary.get("spread", {}).items()}
+        lesion_search = {
+            Direction(direction): {
+                name: Search(coverage=_estimate(cell["coverage"]), area_cm2=_estimate(cell["area_cm2"]))
+                for name, cell in cells.items()
+            }
+            for direction, cells in summary.get("lesion_search", {}).items()
+        }
+        rank_histogram = {
+            Direction(direction): tuple(int(count) for count in counts)
+            for direction, counts in summary.get("rank_histogram", {}).items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{summary_path} cannot be read ({type(error).__name__}: {error}); evaluate again to write it anew"
@@ -286,6 +312,9 @@ def read_evaluation(folder: Path) -> Evaluation:
         concordance=concordance,
         distribution=distribution,
         conditioning=conditioning,
+        spread=spread,
+        lesion_search=lesion_search,
+        rank_histogram=rank_histogram,
         rows=_read_rows(metrics_path, measures=measures),
     )
 

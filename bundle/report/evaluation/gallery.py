@@ -15,10 +15,10 @@ from PIL import Image
 from skimage.draw import polygon
 
 from bundle.datasets.containment import inside
+from bundle.metrics.search_region import TOLERANCE_MM
 from bundle.report.evaluation.folder import Evaluation, Row
 from bundle.vocabulary import Direction
 
-TOLERANCE_MM = 10.0  # what readers grant the distance from the nipple between two views
 FULL_DIFFERENCE = 0.4  # of the intensity range, shown in full colour
 _ROLES = ("source", "real", "synthetic")
 

@@ -1,13 +1,15 @@
-"""Figures that only all cases together have: lesions' concordance, regions' distances, tests of the conditioning."""
+"""Figures that only all cases together have, such as lesions' concordance, regions' distances, samples' spread."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bundle.metrics.search_region import TOLERANCE_MM
 from bundle.report.evaluation.folder import SURE, Evaluation, Tested
-from bundle.report.evaluation.wording import direction_words, p_value, spaced, with_interval
+from bundle.report.evaluation.wording import direction_words, p_value, share_words, spaced, with_interval
 
 DECIMALS = 2
+_REGIONS = {"region_50": "50 % of the probability", "region_90": "90 % of the probability", "band": "readers' band"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +29,64 @@ class Grid:
 
 def grids(evaluation: Evaluation) -> list[Grid]:
     """Lay out what the evaluation has of them; a table without any figure is left out."""
-    found = [*_concordance(evaluation), *_distances(evaluation), _shuffled(evaluation), _swap(evaluation)]
+    found = [
+        _lesion_search(evaluation),
+        _spread(evaluation),
+        _ranks(evaluation),
+        *_concordance(evaluation),
+        *_distances(evaluation),
+        _shuffled(evaluation),
+        _swap(evaluation),
+    ]
     return [grid for grid in found if len(grid.rows) > 1]
+
+
+def _lesion_search(evaluation: Evaluation) -> Grid:
+    rows = [("", "n", "holds the lesion [95 % interval]", "area in cm2 [95 % interval]")]
+    for direction, regions in evaluation.lesion_search.items():
+        for name, found in regions.items():
+            rows.append(
+                (
+                    f"{direction_words(direction)}, {_REGIONS.get(name, spaced(name))}",
+                    str(found.coverage.n),
+                    share_words(found.coverage),
+                    with_interval(found.area_cm2, decimals=1),
+                )
+            )
+    return Grid(
+        title="Where to look for the lesion",
+        note="The smallest region that holds so much of the lesion's probability by the model should hold the real "
+        "lesion's centre as often. Beside it the band where readers look without a model: as far from the nipple as "
+        f"the source's lesion, give or take {TOLERANCE_MM:g} mm. Of images with one lesion in each view.",
+        rows=tuple(rows),
+    )
+
+
+def _spread(evaluation: Evaluation) -> Grid:
+    rows = [("", "n", "sample over mean [95 % interval]")]
+    for direction, found in evaluation.spread.items():
+        rows.append((direction_words(direction), str(found.n), with_interval(found, decimals=DECIMALS)))
+    return Grid(
+        title="Do samples vary enough",
+        note="Squared error in the breast of one possible view over that of the posterior mean: 2 is right, less means "
+        "that samples vary too little.",
+        rows=tuple(rows),
+    )
+
+
+def _ranks(evaluation: Evaluation) -> Grid:
+    histograms = {direction: counts for direction, counts in evaluation.rank_histogram.items() if sum(counts)}
+    ranks = max(map(len, histograms.values()), default=1)
+    rows: list[tuple[str, ...]] = [("", "squares", *map(str, range(ranks)))]
+    for direction, counts in histograms.items():
+        shares = (f"{count / sum(counts):.0%}" for count in counts)
+        rows.append((direction_words(direction), str(sum(counts)), *shares))
+    return Grid(
+        title=f"Rank of the real view among {ranks - 1} samples",
+        note="Share of the squares of breast in which so many samples are darker than the real view: right where all "
+        f"are alike ({1 / ranks:.0%}). Where the outer ones are greater, samples vary too little.",
+        rows=tuple(rows),
+    )
 
 
 def _concordance(evaluation: Evaluation) -> list[Grid]:

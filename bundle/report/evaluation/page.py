@@ -13,8 +13,9 @@ from markupsafe import Markup
 
 from bundle.atomic import replacing
 from bundle.datasets.csv_rows import read_rows
+from bundle.metrics.search_region import TOLERANCE_MM
 from bundle.report.evaluation.folder import GROUPS, KINDS, Estimate, Evaluation, Measure, read_evaluation
-from bundle.report.evaluation.gallery import FULL_DIFFERENCE, TOLERANCE_MM, gallery_data
+from bundle.report.evaluation.gallery import FULL_DIFFERENCE, gallery_data
 from bundle.report.evaluation.over_cases import grids
 from bundle.report.evaluation.plots import interval_plot, trade_off_plot, training_plot
 from bundle.report.evaluation.shares import NOTE as SHARE_NOTE
@@ -95,7 +96,7 @@ def _content(evaluation: Evaluation, *, results: Path, others: Sequence[tuple[st
     gallery = gallery_data(evaluation)
     sections = [("result", "Result"), ("measures", "All measures")]
     over_cases = grids(evaluation)
-    sections += [("over-cases", "Radiomics and conditioning")] * bool(over_cases)
+    sections += [("over-cases", "All cases together")] * bool(over_cases)
     sections += [("trade-off", "Shape against sharpness")] * bool(trade_off)
     sections += [("training", "Training")] * bool(training)
     sections += [("cases", "Cases")] * bool(gallery)

@@ -9,21 +9,21 @@ from bundle.vocabulary import Direction
 
 NOTE = (
     "0% is the best baseline's mean, below it a method is worse; 100% is that of the same breast laid and exposed "
-    "again: as much as can be known of a view. The blurred truth, made of the real view itself, can pass it. A share "
-    "is absent where the ceiling is no better than the baseline, an interval where there is one patient or the ceiling "
-    "may be no better."
+    "again, which is as much as can be known of a view: of one exposure for a single possible view, else of the mean "
+    "of several. The blurred truth, made of the real view itself, can pass it. A share is absent where the ceiling is "
+    "no better than the baseline, an interval where there is one patient or the ceiling may be no better."
 )
 
 
 def share_grid(evaluation: Evaluation, direction: Direction) -> Grid | None:
-    """Lay out the shares of the model, its other epochs and the blurred truth; None without a ceiling.
+    """Lay out the shares of the model, its other epochs and views, and the blurred truth; None without a ceiling.
 
     The model's have intervals, the others stand beside.
     """
     having = [
         method
         for method, kind in evaluation.kinds.items()
-        if kind in ("model", "checkpoint", "warning") and evaluation.shares.get(method, {}).get(direction)
+        if kind in ("model", "checkpoint", "variant", "warning") and evaluation.shares.get(method, {}).get(direction)
     ]
     if evaluation.model not in having:
         return None

@@ -21,8 +21,7 @@ from bundle.imaging.grey_scale import DARK, FEW_GREY_LEVELS, WHITE_BACKGROUND
 from bundle.records import Film, View
 
 FORMATS = {**PICTURE_FORMATS, "a JPEG picture": "JPEG"}
-"""The kinds of picture that are read as films, by `kind_of`, and Pillow's names of them; masks may not be JPEG, whose
-losses would give them values that mean nothing."""
+"""The kinds of picture that are read as films, by `kind_of`, and Pillow's names of them."""
 
 ADVICE: Mapping[str, str] = {
     DARK: "use less than an eighth of the grey scale: state the pictures' --bits, look at the files' window",

@@ -187,7 +187,7 @@ class FlowGenerator(nn.Module):
 
     def _predict(self, known: Tensor, state: Tensor, time: Tensor, condition: Tensor) -> Tensor:
         condition = condition + self.time_embedding(_frequencies(time))
-        patches = pixel_unshuffle(torch.cat([state, known], dim=1), 4)
+        patches = pixel_unshuffle(torch.cat([state, known], dim=1), 4)  # PATCH; TorchScript knows no global numbers
         features = self.stem(torch.cat([patches, coordinates(patches)], dim=1))
         skips: list[Tensor] = []
         for level, downsample in zip(self.encoder, self.downsamples):  # noqa: B905 (TorchScript knows no `strict`)

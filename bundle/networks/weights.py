@@ -44,11 +44,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
         FileNotFoundError: there is no such file.
         ValueError: the file holds no state dict, or that of another network.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there are no weights at {path}: train first, or name the file with --weights")
-    weights = read_tensors(path, device="cpu", remedy="name a training run's model.pt")
-    if not isinstance(weights, Mapping) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
-        raise ValueError(f"{path} holds more or other than a network's weights: name a training run's model.pt")
+    weights = _read_weights(path, absent="train first, or name the file with --weights")
     kinds = kind_of_generator(network.state_dict()), kind_of_generator(weights)
     if kinds[0] != kinds[1] and "" not in kinds:
         raise ValueError(
@@ -75,6 +71,16 @@ def load_weights(network: nn.Module, path: Path) -> None:
     network.load_state_dict(weights)
 
 
+def _read_weights(path: Path, *, absent: str) -> Mapping[str, torch.Tensor]:
+    """Read a bare state dict; ``absent`` says what to do where there is no file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there are no weights at {path}: {absent}")
+    weights = read_tensors(path, device="cpu", remedy="name a training run's model.pt")
+    if not isinstance(weights, Mapping) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise ValueError(f"{path} holds more or other than a network's weights: name a training run's model.pt")
+    return weights
+
+
 def kind_of_generator(state: Mapping[str, object]) -> str:
     """Name the generator's class by its state dict; empty for other networks."""
     marks = {"FlowGenerator": "prior.mean_source", "Generator": "noise"}
@@ -94,11 +100,7 @@ def write_half_precision(source: Path, target: Path) -> None:
         FileNotFoundError: there is no such file.
         ValueError: the file holds no state dict.
     """
-    if not source.is_file():
-        raise FileNotFoundError(f"there are no weights at {source}: name a training run's folder")
-    weights = read_tensors(source, device="cpu", remedy="name a training run's folder")
-    if not isinstance(weights, Mapping) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
-        raise ValueError(f"{source} holds more or other than a network's weights: name a training run's folder")
+    weights = _read_weights(source, absent="name a training run's folder")
     write_tensors(target, {name: _halved(value) for name, value in weights.items()})
 
 

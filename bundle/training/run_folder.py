@@ -29,7 +29,6 @@ from bundle.switches import read_switch
 from bundle.tensor_files import read_parts, restore, write_tensors
 from bundle.training.data import read_preparation
 from bundle.training.processes import is_first_process, unwrapped
-from bundle.training.trainer import ViewSynthesisTrainer
 
 METRIC_COLUMNS = ("val_L1", "val_SSIM", "val_PSNR", "val_in_breast_SSIM", "val_in_breast_PSNR")
 CHECKPOINT_NAME = "checkpoint.pt"
@@ -276,9 +275,7 @@ class RunFolder:
         row = {"epoch": engine.state.epoch}
         row |= self._mean_losses()
         row |= {name: float(metrics[name]) for name in METRIC_COLUMNS}
-        if isinstance(engine, ViewSynthesisTrainer):
-            row |= {f"weight_{term}": weight for term, weight in engine.generator_objective.weights.items()}
-            row |= {f"weight_D_{term}": weight for term, weight in engine.discriminator_objective.weights.items()}
+        row |= getattr(engine, "loss_weights", {})
         self.rows.append(row)
         engine.state.metrics = _losses_and_weights(row)
         if is_first_process():

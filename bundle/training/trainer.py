@@ -182,6 +182,12 @@ class ViewSynthesisTrainer(Trainer):
             settings[f"betas of the {network}"] = optimizer.defaults.get("betas")
         return settings
 
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """The present weights of all loss terms, by their names in the run's rows."""
+        weights = {f"weight_{term}": weight for term, weight in self.generator_objective.weights.items()}
+        return weights | {f"weight_D_{term}": weight for term, weight in self.discriminator_objective.weights.items()}
+
     def generator_losses(self, batch: PairedBatch, pred: Tensor, breast: Tensor) -> dict[str, Tensor]:
         """Return the seven scalar terms of L_G, each a mean over the whole batch.
 

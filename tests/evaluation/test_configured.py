@@ -14,19 +14,11 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from bundle.networks.feature_network import FeatureNetwork
 from bundle.tensor_files import write_tensors
 from tests.raising import raises_within_monai
+from tests.training.conftest import SMALL_FLOW
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = [str(ROOT / "configs" / name) for name in ("train.json", "evaluate.json", "demo.json")]
 SMALL = {"network_def#channels": [8, 16, 16], "feature_network_def#channels": [8, 8], "device": "cpu", "amp": False}
-FLOW = {
-    "canvas#rows": 128,
-    "canvas#columns": 96,
-    "canvas#spacing_mm": 2.0,
-    "network_def#channels": [8, 32],
-    "network_def#condition": 16,
-    "network_def#prior_components": 4,
-    "device": "cpu",
-}
 
 
 @pytest.fixture
@@ -103,7 +95,7 @@ def test_a_flow_is_evaluated_with_its_mean_samples_and_search_region(prepared_co
         output_dir=str(tmp_path),
         workers=1,
         steps=2,
-        **FLOW,
+        **SMALL_FLOW,
     )
     workflow.initialize()
     write_tensors(tmp_path / "feature_network.pt", FeatureNetwork([8, 8]).state_dict())

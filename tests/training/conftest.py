@@ -17,6 +17,15 @@ SMALL = {
     "device": "cpu",
     "amp": False,
 }
+SMALL_FLOW = {
+    "canvas#rows": 128,
+    "canvas#columns": 96,
+    "canvas#spacing_mm": 2.0,
+    "network_def#channels": [8, 32],
+    "network_def#condition": 16,
+    "network_def#prior_components": 4,
+    "device": "cpu",
+}
 MakeWorkflow = Callable[..., ConfigWorkflow]
 
 

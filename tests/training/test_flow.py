@@ -22,18 +22,7 @@ from bundle.training.flow import (
 )
 from bundle.training.run_folder import generator_average
 from tests.raising import raises_within_monai
-from tests.training.conftest import ROOT, assert_same_tensors
-
-SMALL = {
-    "canvas#rows": 128,
-    "canvas#columns": 96,
-    "canvas#spacing_mm": 2.0,
-    "network_def#channels": [8, 32],
-    "network_def#condition": 16,
-    "network_def#prior_components": 4,
-    "batch_size": 2,
-    "device": "cpu",
-}
+from tests.training.conftest import ROOT, SMALL_FLOW, assert_same_tensors
 
 
 def _batch(size: int = 8) -> dict[str, torch.Tensor]:
@@ -146,7 +135,7 @@ def _workflow(dataset_dir: Path, output_dir: Path, **overrides: Any) -> ConfigWo
         bundle_root=str(ROOT),
         dataset_dir=str(dataset_dir),
         output_dir=str(output_dir),
-        **{**SMALL, **overrides},
+        **{**SMALL_FLOW, "batch_size": 2, **overrides},
     )
     workflow.initialize()
     return workflow
